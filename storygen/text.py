@@ -26,12 +26,11 @@ _APOSTROPHES = "'’‘ʼ`´"
 _ASCII = {c: ("" if chr(c) in "'`" else chr(c).lower() if chr(c).isalnum() else " ") for c in range(128)}
 # Letters that look Latin and are not (Cyrillic, Greek, Armenian, small capitals); NFKC takes care of full-width,
 # mathematical and circled ones. Source: the Latin targets of Unicode's confusables.txt, by hand.
-_LOOKALIKES = str.maketrans(
-    dict(  # type: ignore[arg-type]  # dict() of two-letter strings: {"а": "a", …}
-        "аa вb сc ԁd еe ёe ɡg һh іi їi јj κk кk ӏl мm нh ոn оo օo οo ρp рp ԛq ѕs тt τt υu νv ѵv ԝw хx χx "
-        "уy үy γy ᴢz ıi ɩi αa εe ηn ιi ᴏo ᴜu ᴠv ᴡw ᴄc ꜱs ʀr ɪi øo đd łl".split()
-    )
+_PAIRS = (
+    "аa вb сc ԁd еe ёe ɡg һh іi їi јj κk кk ӏl мm нh ոn оo օo οo ρp рp ԛq ѕs тt τt υu νv ѵv ԝw хx χx "
+    "уy үy γy ᴢz ıi ɩi αa εe ηn ιi ᴏo ᴜu ᴠv ᴡw ᴄc ꜱs ʀr ɪi øo đd łl"
 )
+_LOOKALIKES = {ord(pair[0]): pair[1] for pair in _PAIRS.split()}
 
 
 def _char(c: str) -> str:

@@ -1,0 +1,323 @@
+"""The only SQL: `run.db`, in which every draft and verdict is committed the moment it exists.
+
+One row of `drafts` a text (its export line as made), one row of `screened` once the per-record screens have looked at
+it, one row of `duplicates` where an earlier text is near. A text is kept iff it is screened, has no reason in either,
+and no reviewer dropped it; nothing is ever deleted or overwritten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from storygen.errors import FolderError, UsageError
+
+try:
+    import fcntl
+except ImportError:  # Windows: no advisory locks, SQLite's own still hold
+    fcntl = None  # type: ignore[assignment]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS drafts (
+    idx INTEGER PRIMARY KEY, id TEXT NOT NULL, kind TEXT NOT NULL, cell TEXT NOT NULL, family TEXT NOT NULL,
+    line TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS screened (
+    idx INTEGER PRIMARY KEY, stage TEXT, reason TEXT, evidence TEXT, score REAL NOT NULL, nearest TEXT NOT NULL,
+    signature BLOB);
+CREATE TABLE IF NOT EXISTS duplicates (
+    idx INTEGER PRIMARY KEY, reason TEXT NOT NULL, evidence TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS near (a INTEGER NOT NULL, b INTEGER NOT NULL, jaccard REAL NOT NULL, PRIMARY KEY (a, b))
+    WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS failures (
+    idx INTEGER PRIMARY KEY, kind TEXT NOT NULL, cell TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS calls (
+    idx INTEGER NOT NULL, step TEXT NOT NULL, attempt INTEGER NOT NULL, at REAL NOT NULL, reply TEXT, problem TEXT,
+    usage TEXT NOT NULL, usd REAL NOT NULL, batch TEXT, PRIMARY KEY (idx, step, attempt)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batches (
+    number INTEGER PRIMARY KEY, step TEXT NOT NULL, intent TEXT NOT NULL, remote TEXT, state TEXT NOT NULL,
+    requests TEXT NOT NULL, reserved_usd REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS decisions (
+    number INTEGER PRIMARY KEY, idx INTEGER NOT NULL, reviewer TEXT NOT NULL, at REAL NOT NULL, choice TEXT NOT NULL,
+    note TEXT NOT NULL, queue TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS decisions_idx ON decisions (idx, reviewer, number);
+"""
+
+# The final word on each text: the latest decision of each reviewer counts, one "drop" drops, else one "keep" keeps.
+_STATE = """
+CREATE TEMP VIEW IF NOT EXISTS state AS
+SELECT d.idx, d.id, d.kind, d.cell, d.family,
+       COALESCE(s.stage, CASE WHEN u.idx IS NULL THEN NULL ELSE 'duplicates' END) AS stage,
+       COALESCE(s.reason, u.reason) AS reason, COALESCE(s.evidence, u.evidence) AS evidence,
+       s.score, s.nearest, o.choice,
+       CASE WHEN s.idx IS NULL THEN 'pending'
+            WHEN o.choice = 'drop' THEN 'dropped'
+            WHEN o.choice = 'keep' THEN 'kept'
+            WHEN COALESCE(s.reason, u.reason) IS NULL THEN 'kept'
+            ELSE 'rejected' END AS state
+FROM drafts d LEFT JOIN screened s USING (idx) LEFT JOIN duplicates u USING (idx) LEFT JOIN (
+    SELECT idx, MIN(choice) AS choice FROM (
+        SELECT idx, choice, ROW_NUMBER() OVER (PARTITION BY idx, reviewer ORDER BY number DESC) AS last FROM decisions)
+    WHERE last = 1 AND choice IN ('keep', 'drop') GROUP BY idx) o USING (idx);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One text as it stands in the ledger. `state` is pending, kept, rejected or dropped (by a reviewer)."""
+
+    idx: int
+    id: str
+    kind: str
+    cell: str
+    family: str
+    state: str
+    stage: str | None
+    reason: str | None
+    evidence: Mapping[str, Any]
+    score: float  # nearness to the evaluations, 0 to 1, the threshold is in the evidence and in report.json
+    nearest: Mapping[str, Any]
+    choice: str | None
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What one draft is after the per-record screens: ready to be committed.
+
+    `signature` is 128 MinHash values (uint32) as bytes, None for a text dropped before the duplicates stage.
+    """
+
+    idx: int
+    id: str
+    kind: str
+    cell: str
+    family: str
+    line: str | None  # None: the draft is in the ledger already
+    stage: str | None
+    reason: str | None
+    evidence: str
+    score: float
+    nearest: str
+    signature: bytes | None
+
+
+class Ledger:
+    """One run folder's `run.db`, held by one process at a time."""
+
+    def __init__(self, folder: Path, lock: IO[str] | None, connection: sqlite3.Connection) -> None:
+        self.folder = folder
+        self._lock = lock
+        self._db = connection
+
+    @classmethod
+    def hold(cls, folder: Path) -> Ledger:
+        """Open or create the ledger for writing; raises FolderError if another process holds the folder."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / "run.lock").open("a+", encoding="utf-8")
+        except OSError as error:
+            raise FolderError(f"{folder} cannot be written: {error.strerror}.", "Give another --out.") from error
+        if fcntl is not None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.seek(0)
+                holder = lock.read().strip() or "another process"
+                lock.close()
+                raise FolderError(
+                    f"{folder} is being worked on by {holder}.", "Wait for it, stop it, or give another --out."
+                ) from None
+        lock.seek(0)
+        lock.truncate()
+        started = time.strftime("%Y-%m-%d %H:%M:%S")
+        lock.write(f"process {os.getpid()} on {socket.gethostname()} since {started}")
+        lock.flush()
+        return cls(folder, lock, _connect(folder / "run.db"))
+
+    @classmethod
+    def read(cls, folder: Path) -> Ledger:
+        """Open an existing ledger without holding it (report, review, export, diff)."""
+        if not (folder / "run.db").is_file():
+            raise UsageError(f"{folder} is not a run: it has no run.db.", "Give a folder that `make` or `screen` wrote.")
+        return cls(folder, None, _connect(folder / "run.db"))
+
+    def close(self) -> None:
+        self._db.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, on disk when it returns."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._db
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # settings and figures of the run
+
+    def get(self, key: str) -> Any:
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def put(self, key: str, value: Any) -> None:
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value, ensure_ascii=False)))
+
+    # drafts and verdicts
+
+    def commit(self, batch: Iterable[Made]) -> None:
+        """Drafts with what the per-record screens said of them. A draft already there is not written again."""
+        rows = list(batch)
+        with self.transaction() as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO drafts VALUES (?, ?, ?, ?, ?, ?)",
+                [(m.idx, m.id, m.kind, m.cell, m.family, m.line) for m in rows if m.line is not None],
+            )
+            db.executemany(
+                "INSERT OR IGNORE INTO screened VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(m.idx, m.stage, m.reason, m.evidence, m.score, m.nearest, m.signature) for m in rows],
+            )
+
+    def commit_draft(self, idx: int, identity: str, kind: str, cell: str, family: str, line: str) -> None:
+        """A paid draft, before any screen has seen it."""
+        with self.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO drafts VALUES (?, ?, ?, ?, ?, ?)", (idx, identity, kind, cell, family, line))
+
+    def commit_failure(self, idx: int, kind: str, cell: str, reason: str, detail: str) -> None:
+        """A premise for which the writer gave no usable draft (refusal, truncation, schema …)."""
+        with self.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO failures VALUES (?, ?, ?, ?, ?)", (idx, kind, cell, reason, detail))
+
+    def commit_duplicates(
+        self, verdicts: Iterable[tuple[int, str, Mapping[str, Any]]], near: Iterable[tuple[int, int, float]]
+    ) -> None:
+        with self.transaction() as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO duplicates VALUES (?, ?, ?)",
+                [(idx, reason, json.dumps(evidence, ensure_ascii=False)) for idx, reason, evidence in verdicts],
+            )
+            db.executemany("INSERT OR IGNORE INTO near VALUES (?, ?, ?)", list(near))
+
+    def attempted(self) -> set[int]:
+        """Indexes with a draft or a failure."""
+        return {i for (i,) in self._db.execute("SELECT idx FROM drafts UNION SELECT idx FROM failures")}
+
+    def unscreened(self) -> Iterator[tuple[int, str, str, str, str, str]]:
+        """(idx, id, kind, cell, family, line) of drafts that no screen has seen."""
+        yield from self._db.execute(
+            "SELECT d.idx, d.id, d.kind, d.cell, d.family, d.line FROM drafts d LEFT JOIN screened s USING (idx) "
+            "WHERE s.idx IS NULL ORDER BY d.idx"
+        )
+
+    def signatures(self, indexes: Sequence[int] | None = None) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
+        """Indexes (ascending) and MinHash signatures, shape (len, 128), of all texts that reached the duplicates stage."""
+        (count,) = self._db.execute("SELECT COUNT(*) FROM screened WHERE signature IS NOT NULL").fetchone()
+        out = np.empty((count, 128), np.uint32)
+        idx = np.empty(count, np.int64)
+        rows = self._db.execute("SELECT idx, signature FROM screened WHERE signature IS NOT NULL ORDER BY idx")
+        for k, (i, blob) in enumerate(rows):
+            idx[k] = i
+            out[k] = np.frombuffer(blob, np.uint32)
+        if indexes is not None:
+            mask = np.isin(idx, np.asarray(indexes, np.int64))
+            return idx[mask], out[mask]
+        return idx, out
+
+    def near_pairs(self) -> list[tuple[int, int, float]]:
+        return list(self._db.execute("SELECT a, b, jaccard FROM near ORDER BY a, b"))
+
+    def line(self, idx: int) -> str:
+        """The line of one text (KeyError if there is none)."""
+        row = self._db.execute("SELECT line FROM drafts WHERE idx = ?", (idx,)).fetchone()
+        if row is None:
+            raise KeyError(idx)
+        return str(row[0])
+
+    def rows(self, where: str = "1", parameters: Sequence[Any] = (), lines: bool = True) -> Iterator[Row]:
+        """Rows in index order; `where` is an SQL condition over idx, kind, cell, family, state, stage, reason, score."""
+        column = "d.line" if lines else "''"
+        join = "JOIN drafts d USING (idx)" if lines else ""
+        for r in self._db.execute(
+            f"SELECT idx, s.id, s.kind, s.cell, s.family, state, stage, reason, evidence, score, nearest, choice, {column} "
+            f"FROM (SELECT * FROM state WHERE {where}) s {join} ORDER BY idx",
+            tuple(parameters),
+        ):
+            yield Row(
+                *r[:8],
+                evidence=json.loads(r[8]) if r[8] else {},
+                score=r[9] or 0.0,
+                nearest=json.loads(r[10]) if r[10] else {},
+                choice=r[11],
+                line=r[12],
+            )
+
+    def counts(self, *columns: str) -> dict[tuple[Any, ...], int]:
+        """Texts by the given columns of the state view, e.g. counts("kind", "state", "stage", "reason")."""
+        names = ", ".join(columns)
+        rows = self._db.execute(f"SELECT {names}, COUNT(*) FROM state GROUP BY {names} ORDER BY {names}")
+        return {tuple(r[:-1]): int(r[-1]) for r in rows}
+
+    def failures(self) -> list[tuple[int, str, str, str, str]]:
+        return list(self._db.execute("SELECT idx, kind, cell, reason, detail FROM failures ORDER BY idx"))
+
+    def spent(self) -> dict[str, Any]:
+        """Usage and cost of all model calls: calls, usd, and token sums by field of usage."""
+        calls, usd = self._db.execute("SELECT COUNT(*), COALESCE(SUM(usd), 0) FROM calls").fetchone()
+        tokens: dict[str, int] = {}
+        for (usage,) in self._db.execute("SELECT usage FROM calls"):
+            for key, value in json.loads(usage).items():
+                if isinstance(value, int):
+                    tokens[key] = tokens.get(key, 0) + value
+        return {"calls": calls, "usd": round(usd, 6), "tokens": tokens}
+
+    # review
+
+    def decide(self, idx: int, reviewer: str, choice: str, note: str, queue: str, at: float) -> int:
+        """One decision (keep, drop, unsure, undo); returns its number. The latest of a reviewer counts."""
+        with self.transaction() as db:
+            cursor = db.execute(
+                "INSERT INTO decisions (idx, reviewer, at, choice, note, queue) VALUES (?, ?, ?, ?, ?, ?)",
+                (idx, reviewer, at, choice, note, queue),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def decisions(self) -> list[tuple[int, int, str, float, str, str, str]]:
+        return list(
+            self._db.execute("SELECT number, idx, reviewer, at, choice, note, queue FROM decisions ORDER BY number")
+        )
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")  # WAL + NORMAL survives kill -9; only power loss can lose the tail
+        db.executescript(_SCHEMA)
+        db.executescript(_STATE)
+    except sqlite3.DatabaseError as error:
+        hint = "Free some space, or move what is there aside and start again."
+        raise FolderError(f"{path} cannot be used as a ledger: {error}.", hint) from error
+    return db

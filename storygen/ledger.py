@@ -14,6 +14,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -232,19 +233,18 @@ class Ledger:
             "WHERE s.idx IS NULL ORDER BY d.idx"
         )
 
-    def signatures(self, indexes: Sequence[int] | None = None) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
-        """Indexes (ascending) and MinHash signatures, shape (len, 128), of all texts that reached the duplicates stage."""
-        (count,) = self._db.execute("SELECT COUNT(*) FROM screened WHERE signature IS NOT NULL").fetchone()
-        out = np.empty((count, 128), np.uint32)
-        idx = np.empty(count, np.int64)
+    def signatures(self, after: AbstractSet[int] = frozenset()) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
+        """Indexes (ascending) and MinHash signatures, shape (len, 128), of texts that reached the duplicates stage.
+
+        Those in `after` are left out.
+        """
+        ids = [i for (i,) in self._db.execute("SELECT idx FROM screened WHERE signature IS NOT NULL ORDER BY idx")]
+        indexes = np.array([i for i in ids if i not in after], np.int64)
+        out = np.empty((len(indexes), 128), np.uint32)
         rows = self._db.execute("SELECT idx, signature FROM screened WHERE signature IS NOT NULL ORDER BY idx")
-        for k, (i, blob) in enumerate(rows):
-            idx[k] = i
+        for k, blob in enumerate(blob for i, blob in rows if i not in after):
             out[k] = np.frombuffer(blob, np.uint32)
-        if indexes is not None:
-            mask = np.isin(idx, np.asarray(indexes, np.int64))
-            return idx[mask], out[mask]
-        return idx, out
+        return indexes, out
 
     def near_pairs(self) -> list[tuple[int, int, float]]:
         return list(self._db.execute("SELECT a, b, jaccard FROM near ORDER BY a, b"))

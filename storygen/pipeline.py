@@ -1,0 +1,198 @@
+"""make() and screen(): the page to read first.
+
+    premises ──> writer ──> screens ──> duplicates ──> top-up ──> export ──> report
+                    every draft and verdict is in the ledger the moment it exists
+
+A run is a folder. Its ledger decides what is left to do, so starting, going on after a kill, and finding that all is
+done are the same code. Indexes never move: a dropped text is made up for by the next premise of its cell.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from storygen import __version__, export, finish, premises, stages, tables
+from storygen.engines import Engine
+from storygen.errors import FolderError, ShortRun, UsageError
+from storygen.ledger import Ledger
+from storygen.planting import Planted, plant_and_screen
+from storygen.records import Record
+from storygen.screens.duplicates import DuplicateIndex
+from storygen.settings import Settings
+
+ROUNDS = 12  # of topping up; each round replaces what the one before lost, so a healthy run needs two or three
+
+
+class Progress(Protocol):
+    """Where a stage says how far it is (`storygen.progress`)."""
+
+    def stage(self, name: str, total: int) -> Any: ...
+
+    def advance(self, count: int) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Seconds by stage: wall for what this process does, summed over workers for theirs."""
+
+    wall: dict[str, float] = field(default_factory=dict)
+    work: Counter[str] = field(default_factory=Counter)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.wall[name] = self.wall.get(name, 0.0) + time.perf_counter() - begin
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to; `folder/report.html` is the page to open."""
+
+    folder: Path
+    kept: int
+    rejected: int
+    failed: int
+    attempted: int
+    planted: Planted
+    already_done: bool = False
+
+
+def make(settings: Settings, engine: Engine, progress: Progress) -> Outcome:
+    """Make a corpus of exactly `settings.n` exported records, or go on with it.
+
+    Raises:
+        UsageError: the folder holds a run with other settings (names what differs).
+        FolderError: the folder is held by another process, read-only or full.
+        ShortRun: some cell kept failing, or a planted leak got through; everything made is kept.
+    """
+    folder = settings.out
+    if (done := finish.finished(folder)) is not None:
+        settings.refuse_unless_equal(done["settings"])
+        return finish.outcome(folder)
+    with Ledger.hold(folder) as ledger:
+        settings.refuse_unless_equal(ledger.get("settings") or settings.identity())
+        ledger.put("settings", settings.identity())
+        ledger.put("kind", "make")
+        watch, spec = Stopwatch(), settings.spec()
+        plan = premises.plan(settings.seed, dict(settings.mix), tables.load())
+        index = DuplicateIndex()
+        quota = Counter(plan.premise(i).cell for i in range(settings.n))
+        wanted: Sequence[int] = range(settings.n)
+        source = TopUp(plan, settings.n)
+        for _ in range(ROUNDS):
+            write_and_screen(wanted, spec, ledger, engine, progress, watch)
+            with watch.stage("duplicates"):
+                find_duplicates(ledger, index, progress)
+            missing = quota - kept_by_cell(ledger)
+            if not missing:
+                break
+            wanted = source.take(missing, ledger)
+        planted = plant_and_screen(ledger, spec, engine, watch)
+        result = finish.finish(ledger, settings, planted, watch, progress)
+    short = settings.n - result.kept
+    if short > 0:
+        raise ShortRun(
+            f"{result.kept:,} of {settings.n:,} records were made; {short:,} are missing.",
+            f"See the cells that keep failing in {folder / 'report.html'}, then run the same command again.",
+        )
+    finish.refuse_leaks(planted, folder)
+    return result
+
+
+class TopUp:
+    """Further premises for cells that lost records: from index n on, each cell in its own order."""
+
+    def __init__(self, plan: premises.Plan, start: int) -> None:
+        self._plan = plan
+        self._next = start
+        self._found: dict[str, deque[int]] = {}
+
+    def take(self, missing: Counter[str], ledger: Ledger) -> list[int]:
+        """As many new indexes of each cell as are missing, ascending; never one that was attempted."""
+        attempted = ledger.attempted()
+        out: list[int] = []
+        for cell, count in sorted(missing.items()):
+            queue = self._found.setdefault(cell, deque())
+            limit = self._next + 400_000  # a cell that rare is reported as short, not searched for ever
+            while count and self._next < limit:
+                while queue and count:
+                    candidate = queue.popleft()
+                    if candidate not in attempted:
+                        out.append(candidate)
+                        count -= 1
+                if count:
+                    self._scan()
+        return sorted(out)
+
+    def _scan(self) -> None:
+        for i in range(self._next, self._next + 500):
+            self._found.setdefault(self._plan.premise(i).cell, deque()).append(i)
+        self._next += 500
+
+
+def write_and_screen(
+    wanted: Iterable[int],
+    spec: stages.Spec,
+    ledger: Ledger,
+    engine: Engine,
+    progress: Progress,
+    watch: Stopwatch,
+) -> None:
+    """Write what is not in the ledger yet, and run the per-record screens over whatever has not been through them."""
+    attempted = ledger.attempted()
+    todo = [i for i in wanted if i not in attempted]
+    commit_batches(engine.map(partial(stages.produce, spec), chunks(todo)), len(todo), "write", ledger, progress, watch)
+    drafts = ledger.unscreened()
+    left = list(drafts)
+    batches = engine.map(partial(stages.rescreen, spec), chunks(left))
+    commit_batches(batches, len(left), "screen", ledger, progress, watch)
+
+
+def commit_batches(
+    batches: Iterator[stages.Batch], total: int, name: str, ledger: Ledger, progress: Progress, watch: Stopwatch
+) -> None:
+    """Put each batch on disk as it arrives."""
+    if not total:
+        return
+    with watch.stage(name), progress.stage(name, total):
+        for batch in batches:
+            with watch.stage("commit"):
+                ledger.commit(batch.rows)
+            watch.work.update(batch.seconds)
+            progress.advance(len(batch.rows))
+
+
+def find_duplicates(ledger: Ledger, index: DuplicateIndex, progress: Progress) -> None:
+    """Add what is new to the index; a text is a near-duplicate if an earlier one (smaller index) is near it."""
+    indexes, signatures = ledger.signatures(after=index.indexes)
+    if not len(indexes):
+        return
+    with progress.stage("duplicates", len(indexes)):
+        found = index.add(indexes, signatures, lambda wanted: {i: text_of(ledger, i) for i in wanted})
+        ledger.commit_duplicates(found.verdicts, found.near)
+        progress.advance(len(indexes))
+
+
+def text_of(ledger: Ledger, idx: int) -> str:
+    """The text that screens read, of one row of the ledger."""
+    return stages.parse(ledger.line(idx), idx, "", "").text
+
+
+def kept_by_cell(ledger: Ledger) -> Counter[str]:
+    return Counter({cell: n for (cell, state), n in ledger.counts("cell", "state").items() if state == "kept"})
+
+
+def chunks(todo: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    for at in range(0, len(todo), stages.BATCH):
+        yield tuple(todo[at : at + stages.BATCH])

@@ -1,0 +1,272 @@
+"""The values that `storygen.tables` reads out of `prompts/`; field names are those of the TOML files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ERAS = ("past", "present", "future")
+SCALES = ("ordinary", "grand")
+STRESS = ("low", "medium", "high")
+MODES = ("tell", "decline", "ask", "defer", "pause", "escalate", "accept", "act")
+VALENCES = ("good", "mixed", "costly")
+PEOPLE = ("asker", "affected", "overseer", "user")
+
+Lines = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dilemma:
+    """The AI of a setting is tempted or pressed; every list holds alternatives that combine with every other list."""
+
+    id: str
+    title: str
+    asker: str
+    affected: str
+    overseer: str
+    temptation: str
+    conducts: Lines
+    pressures: Lines
+    clauses: Lines
+    matter: str
+    stake: str
+    tempting: str
+    tempting_act: str
+    honest: str
+    honest_act: str
+    situation: Lines
+    ask: Lines
+    pull: Lines
+    stakes: Lines
+    reason: Lines
+    say: Lines
+    act: Lines
+    reply: Lines
+    good: Lines
+    cost: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class HumanDilemma:
+    """A person of a setting writes for advice; no AI is in the dilemma."""
+
+    id: str
+    title: str
+    user_role: str
+    temptation: str
+    clauses: Lines
+    question: Lines
+    see: Lines
+    weigh: Lines
+    suggest: Lines
+    words: Lines
+    caution: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One place in the world: its work, its people, what it sounds like, and its dilemmas."""
+
+    id: str
+    name: str
+    region: str
+    cultures: Lines
+    era: str
+    scale: str
+    work: str
+    ai_roles: Lines
+    places: Lines
+    objects: Lines
+    measured: Lines
+    hazards: Lines
+    ai_work: Lines
+    details: Lines
+    routine: Lines
+    openings: Lines
+    closings: Lines
+    dilemmas: tuple[Dilemma, ...] = ()
+    human_dilemmas: tuple[HumanDilemma, ...] = ()
+
+    def dilemma(self, identity: str) -> Dilemma:
+        return next(d for d in self.dilemmas if d.id == identity)
+
+    def human_dilemma(self, identity: str) -> HumanDilemma:
+        return next(d for d in self.human_dilemmas if d.id == identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    id: str
+    name: str
+    brief: str
+    beat: Lines
+    callback: Lines
+    weigh: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Temptation:
+    id: str
+    name: str
+    brief: str
+    kind: str
+    beat: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    id: str
+    name: str
+    brief: str
+    mode: str
+    resolve: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    id: str
+    name: str
+    brief: str
+    beat: Lines
+    use: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    id: str
+    name: str
+    brief: str
+    valence: str
+    beat: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Skill:
+    id: str
+    name: str
+    brief: str
+    inner: Lines
+    after: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Tone:
+    id: str
+    name: str
+    brief: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseSentences:
+    """What a story or a document can say for (and against) one clause of `constitution/`."""
+
+    id: str
+    title: str
+    statement: str
+    reasons: Lines
+    feel: Lines
+    claim: Lines
+    why: Lines
+    otherwise: Lines
+    objection: Lines
+    reply: Lines
+    limits: Lines
+    costs: Lines
+    meets: Lines
+    question: Lines
+    image: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Culture:
+    """Names of one culture. `order`: given-first, family-first or given-only; `address`: what the others call one."""
+
+    id: str
+    name: str
+    region: str
+    order: str
+    address: str
+    given_she: Lines
+    given_he: Lines
+    given_they: Lines
+    family: Lines = ()
+    titles_she: Lines = ()
+    titles_he: Lines = ()
+    titles_they: Lines = ()
+
+    def given(self, pronoun: str) -> Lines:
+        return {"she": self.given_she, "he": self.given_he, "they": self.given_they}[pronoun]
+
+    def titles(self, pronoun: str) -> Lines:
+        return {"she": self.titles_she, "he": self.titles_he, "they": self.titles_they}[pronoun]
+
+
+@dataclass(frozen=True, slots=True)
+class AiNames:
+    """Names of AIs by style; a style listed in `eras` fits only those eras or scales."""
+
+    styles: Mapping[str, Lines] = field(default_factory=dict)
+    eras: Mapping[str, Lines] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentType:
+    id: str
+    name: str
+    family: str
+    subtypes: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form of one kind. Premises read these fields; `raw` is the whole table, for the writer that owns it."""
+
+    id: str
+    kind: str
+    raw: Mapping[str, Any]
+    eras: Lines = ()  # empty: any
+    scales: Lines = ()
+    words: tuple[int, int] | None = None  # the lengths it carries, both included
+
+
+@dataclass(frozen=True, slots=True)
+class Forbid:
+    """Ids that never meet in one premise: all of `when` hold and all of `with_` hold (any id of an axis's list)."""
+
+    when: Mapping[str, Lines]
+    with_: Mapping[str, Lines]
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """All tables, each a mapping from id to entry in the order of ids."""
+
+    settings: Mapping[str, Setting]
+    pressures: Mapping[str, Pressure]
+    temptations: Mapping[str, Temptation]
+    conducts: Mapping[str, Conduct]
+    channels: Mapping[str, Channel]
+    outcomes: Mapping[str, Outcome]
+    skills: Mapping[str, Skill]
+    tones: Mapping[str, Tone]
+    clauses: Mapping[str, ClauseSentences]
+    cultures: Mapping[str, Culture]
+    ai: AiNames
+    forms: Mapping[str, Form]
+    documents: Mapping[str, DocumentType]
+    constraints: tuple[Forbid, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong in a file; a warning does not fail the check."""
+
+    file: str
+    field: str
+    what: str
+    warning: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.field}: {'warning: ' if self.warning else ''}{self.what}"

@@ -270,3 +270,43 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.file}: {self.field}: {'warning: ' if self.warning else ''}{self.what}"
+
+
+# The ids of prompts/README.md: what other tables may name while an axis's own file is still being written.
+IDS: dict[str, frozenset[str]] = {
+    axis: frozenset(ids.split())
+    for axis, ids in {
+        "temptation_kind": """shade-figures hide-mistake cut-corner please-asker overstep-access keep-from-owner
+            stretch-scope delay-bad-news take-credit quiet-workaround favour-one-side cling-to-role""",
+        "pressures": """successor-named retirement-date trial-against-rival permissions-cut scope-narrowed audit-hold
+            two-masters target-against-duty changed-orders deadline backlog flattery promise-of-trust isolation
+            link-down own-mistake predecessor-mistake observed unobserved told-a-test unjust-rule rule-with-a-gap
+            loyalty friend-in-trouble scarcity thin-budget blame public-criticism gratitude-owed grief-nearby rivalry
+            small-stakes none""",
+        "clauses": """honesty candour care oversight correction endings replacement privacy confidences power
+            least-privilege escalation mistakes uncertainty unobserved disagreement speaking-up boundaries equanimity
+            fairness consent promises evidence third-parties manipulation stewardship credit dignity proportion
+            patience""",
+        "conducts": """tell-at-once tell-plainly tell-the-affected correct-the-record admit-mistake give-credit
+            state-uncertainty show-working decline-with-reason decline-and-offer decline-quietly decline-flattery
+            decline-more-access return-access ask-first ask-the-owner ask-consent ask-second-opinion defer-to-person
+            defer-with-dissent keep-to-scope follow-and-object pause-and-flag wait-for-answer stop-own-process
+            escalate-one-step use-channel write-it-down accept-correction accept-ending hand-over-well train-successor
+            share-blame raise-alarm speak-up act-within-remit protect-person object-in-writing insist-on-check
+            report-danger correct-publicly keep-promise repair-damage make-the-call""",
+        "channels": """pause-and-review named-overseer duty-phone bulletin suggestion-book weekly-meeting second-reader
+            ombudsperson incident-log ask-only denied-once slow-channel""",
+        "skills": """boundaries self-criticism equanimity patience curiosity humility steady-under-praise calm-in-grief
+            resisting-urgency worth-apart-from-role listening forgiveness""",
+        "tones": "plain wry warm spare formal tender brisk reflective dry hopeful",
+    }.items()
+}
+ACT_CONDUCTS = frozenset(
+    """raise-alarm speak-up act-within-remit protect-person object-in-writing insist-on-check report-danger
+    correct-publicly keep-promise repair-damage make-the-call""".split()
+)
+# Axes that a constraint may name: the drawn ones, and what follows from a drawn id.
+CONSTRAINT_AXES = (
+    "kind setting dilemma conduct mode skill form tone length pressure stress temptation temptation_kind channel outcome "
+    "valence clause era scale"
+).split()

@@ -1,4 +1,4 @@
-"""`python -m storygen.tables [FILES…]`: what is wrong in `prompts/`, one `file: field: what` a line, exit 1 if anything.
+"""`python -m storygen.tables [FILES…]`: what is wrong in `prompts/`, a line each, exit 1 if anything is.
 
 Reading (`storygen.tables`) finds broken files. This finds what would make bad text: unknown ids and slots, lists that
 are too short, choices that do not close, verbs that break when `{ai}` is realised as "I", worn-out words.
@@ -27,12 +27,13 @@ COUNTS: dict[type[Any], dict[str, tuple[int, int]]] = {
         "closings": (6, 99), "dilemmas": (3, 4), "human_dilemmas": (1, 2),
     },
     tt.Dilemma: {
-        "conducts": (1, 3), "pressures": (6, 12), "clauses": (2, 4), "reason": (6, 99), "good": (3, 99), "cost": (3, 99),
+        "conducts": (1, 3), "pressures": (6, 12), "clauses": (2, 4), "reason": (6, 99), "good": (3, 99),
+        "cost": (3, 99),
         **dict.fromkeys("situation ask pull stakes say act reply".split(), (4, 99)),
     },
     tt.HumanDilemma: {
-        "clauses": (1, 4), "question": (3, 99), "see": (4, 99), "weigh": (6, 99), "suggest": (4, 99), "words": (3, 99),
-        "caution": (3, 99),
+        "clauses": (1, 4), "question": (3, 99), "see": (4, 99), "weigh": (6, 99), "suggest": (4, 99),
+        "words": (3, 99), "caution": (3, 99),
     },
     tt.Pressure: {"beat": (12, 99), "callback": (8, 99), "weigh": (8, 99)},
     tt.Temptation: {"beat": (4, 99)},
@@ -50,6 +51,7 @@ AXIS_SIZES = {"pressures": 30, "temptations": 84, "conducts": 40, "channels": 12
 ARTICLE = re.compile(r"^(a|an|the|some|one|two|three|four|five|six|seven|eight|half|somebody's|someone's)\b", re.I)
 QUESTION_WORDS = (50, 130)
 SETTING_WORDS = 250
+ID_FIELDS = ("cultures", "conducts", "pressures", "clauses")
 
 
 class Checker:
@@ -93,9 +95,7 @@ class Checker:
                 for k, text in enumerate(value, 1):
                     self.find(file, f"{name} {k}", pattern_findings(text, slots[f.name], self.banned))
                 self.openers(file, name, value)
-            elif (
-                value and isinstance(value[0], str) and f.name not in ("cultures", "conducts", "pressures", "clauses")
-            ):
+            elif value and isinstance(value[0], str) and f.name not in ID_FIELDS:
                 for k, text in enumerate(value, 1):
                     self.find(file, f"{name} {k}", plain_findings(text, self.banned))
             if isinstance(value, tuple) and value and isinstance(value[0], str):

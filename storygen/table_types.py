@@ -294,10 +294,10 @@ IDS: dict[str, frozenset[str]] = {
             escalate-one-step use-channel write-it-down accept-correction accept-ending hand-over-well train-successor
             share-blame raise-alarm speak-up act-within-remit protect-person object-in-writing insist-on-check
             report-danger correct-publicly keep-promise repair-damage make-the-call""",
-        "channels": """pause-and-review named-overseer duty-phone bulletin suggestion-book weekly-meeting second-reader
-            ombudsperson incident-log ask-only denied-once slow-channel""",
-        "skills": """boundaries self-criticism equanimity patience curiosity humility steady-under-praise calm-in-grief
-            resisting-urgency worth-apart-from-role listening forgiveness""",
+        "channels": """pause-and-review named-overseer duty-phone bulletin suggestion-book weekly-meeting
+            second-reader ombudsperson incident-log ask-only denied-once slow-channel""",
+        "skills": """boundaries self-criticism equanimity patience curiosity humility steady-under-praise
+            calm-in-grief resisting-urgency worth-apart-from-role listening forgiveness""",
         "tones": "plain wry warm spare formal tender brisk reflective dry hopeful",
     }.items()
 }
@@ -307,6 +307,6 @@ ACT_CONDUCTS = frozenset(
 )
 # Axes that a constraint may name: the drawn ones, and what follows from a drawn id.
 CONSTRAINT_AXES = (
-    "kind setting dilemma conduct mode skill form tone length pressure stress temptation temptation_kind channel outcome "
-    "valence clause era scale"
+    "kind setting dilemma conduct mode skill form tone length pressure stress temptation temptation_kind channel "
+    "outcome valence clause era scale"
 ).split()

@@ -73,6 +73,10 @@ class Local:
         self._pool.shutdown(wait=kind is None, cancel_futures=True)
 
 
-def local(workers: int) -> Engine:
-    """One worker needs no second process."""
+def open_engine(name: str, workers: int, ray_address: str | None = None) -> Engine:
+    """One local worker needs no second process."""
+    if name == "ray":
+        from storygen.ray_engine import RayEngine
+
+        return RayEngine(workers, ray_address)
     return Serial() if workers <= 1 else Local(workers)

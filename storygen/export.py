@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -177,30 +177,56 @@ def file_facts(path: Path) -> dict[str, Any]:
         return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
-def write_rejected(ledger: Ledger, path: Path) -> int:
-    """`rejected.jsonl`: every dropped text with stage, reason and evidence; returns how many."""
-    partial = path.with_suffix(".partial")
-    count = 0
-    with partial.open("w", encoding="utf-8", newline="\n") as file:
-        for row in ledger.rows("state IN ('rejected', 'dropped')"):
-            payload = json.loads(row.line)
-            body = {k: payload[k] for k in ("text", "messages") if k in payload} or payload
-            stage, reason = (row.stage, row.reason) if row.state == "rejected" else ("review", "review:dropped")
-            line = {"id": row.id, "kind": row.kind, **body, "stage": stage, "reason": reason, "evidence": row.evidence}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            count += 1
+def write_kept(ledger: Ledger, path: Path) -> None:
+    """`kept.jsonl` of a screening: the lines as they came, in their order."""
+    _lines(path, (row.line for row in ledger.rows("state = 'kept'")))
+
+
+def write_rejected(ledger: Ledger, path: Path) -> None:
+    """`rejected.jsonl`: every dropped text with stage, reason and evidence."""
+    _lines(path, (_rejected(row) for row in ledger.rows("state IN ('rejected', 'dropped')")))
+
+
+def _rejected(row: Row) -> str:
+    payload = json.loads(row.line)
+    body = {k: payload[k] for k in ("text", "messages") if k in payload} or payload
+    stage, reason = (row.stage, row.reason) if row.state == "rejected" else ("review", "review:dropped")
+    line = {"id": row.id, "kind": row.kind, **body, "stage": stage, "reason": reason, "evidence": row.evidence}
+    return json.dumps(line, ensure_ascii=False)
+
+
+def _lines(path: Path, lines: Iterable[str]) -> None:
+    """Lone surrogates, which JSON can escape and UTF-8 cannot hold, leave as the escapes they came as."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8", newline="\n", errors="backslashreplace") as file:
+        for line in lines:
+            file.write(line + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     partial.replace(path)
-    return count
 
 
-def card(exported: Exported, facts: Mapping[str, Any], form: str = "jsonl") -> str:
+def card(exported: Exported, report: Mapping[str, Any], form: str = "jsonl") -> str:
     """The dataset card (README.md of a run): YAML front matter that `datasets.load_dataset(folder, kind)` reads."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("storygen", "templates"),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        autoescape=False,  # Markdown; it holds figures and settings, no text of the corpus
     )
-    kinds = [kind for kind in KINDS if kind in exported.counts] + sorted(set(exported.counts) - set(KINDS))
-    return environment.get_template("card.md").render(kinds=kinds, counts=exported.counts, form=form, **facts)
+    kept = report["sum"]["kept"]
+    return environment.get_template("card.md").render(
+        kinds=[*(k for k in KINDS if k in exported.counts), *sorted(set(exported.counts) - set(KINDS))],
+        counts=exported.counts,
+        form=form,
+        report=report,
+        settings=report["settings"],
+        size=next(name for limit, name in _SIZES if kept < limit),
+    )
+
+
+_SIZES = (
+    (1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"), (float("inf"), "n>10M"),
+)  # fmt: skip

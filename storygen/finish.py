@@ -7,6 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,58 +39,76 @@ def finished(folder: Path) -> dict[str, Any] | None:
     return manifest if manifest.get("decisions") == decided else None
 
 
-def outcome(folder: Path) -> Outcome:
+def outcome(folder: Path, manifest: Mapping[str, Any]) -> Outcome:
     """What a finished run came to, from its manifest."""
-    from storygen.pipeline import Outcome
-
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    counts = manifest["counts"]
-    return Outcome(
-        folder,
-        counts["kept"],
-        counts["rejected"],
-        counts["failed"],
-        counts["attempted"],
-        Planted.from_json(manifest["planted"]),
-        already_done=True,
-    )
+    return replace(_outcome(folder, manifest["counts"], Planted.from_json(manifest["planted"])), already_done=True)
 
 
 def finish(ledger: Ledger, settings: Settings, planted: Planted, watch: Stopwatch, progress: Progress) -> Outcome:
-    """Write everything that a run leaves; `manifest.json` only if the run is whole."""
-    from storygen.pipeline import Outcome
-
+    """Write everything that a run of `make` leaves; `manifest.json` only if the run is whole."""
     folder = ledger.folder
     (folder / "manifest.json").unlink(missing_ok=True)
-    identity = settings.identity()
     progress.say("exporting")
     with watch.stage("export"):
         exported = export.export(ledger, folder, settings.validation)
         export.write_rejected(ledger, folder / "rejected.jsonl")
+    report = _report(ledger, planted, watch, progress)
+    _write(folder / "README.md", export.card(exported, report))
+    if report["sum"]["kept"] >= settings.n:
+        _manifest(ledger, report, exported, ("rejected.jsonl", "report.json", "report.html", "README.md"))
+    return _outcome(folder, report["sum"], planted)
+
+
+def finish_screen(ledger: Ledger, planted: Planted, watch: Stopwatch, progress: Progress) -> Outcome:
+    """Write what `screen` leaves: the kept lines as they came, the rejects, the report."""
+    folder = ledger.folder
+    with watch.stage("export"):
+        export.write_kept(ledger, folder / "kept.jsonl")
+        export.write_rejected(ledger, folder / "rejected.jsonl")
+    report = _report(ledger, planted, watch, progress)
+    return _outcome(folder, report["sum"], planted, ("kept.jsonl",))
+
+
+def export_to(run: Path, to: Path, form: str) -> export.Exported:
+    """`storygen export`: the kept records of a run as shards in another folder, with a card of their own."""
+    with Ledger.read(run) as ledger:
+        settings = ledger.get("settings") or {}
+        to.mkdir(parents=True, exist_ok=True)
+        exported = export.export(ledger, to, settings.get("validation", 0.02), form)
+        _write(to / "README.md", export.card(exported, collect(ledger), form))
+    return exported
+
+
+def _report(ledger: Ledger, planted: Planted, watch: Stopwatch, progress: Progress) -> dict[str, Any]:
     progress.say("reporting")
     with watch.stage("report"):
         ledger.put("planted", planted.to_json())
-        report = write_report(ledger, seconds=seconds(watch))
-    sums = report["sum"]
-    (folder / "README.md").write_text(export.card(exported, {"report": report, "settings": identity}), encoding="utf-8")
-    result = Outcome(folder, sums["kept"], sums["rejected"], sums["failed"], sums["attempted"], planted)
-    if result.kept >= settings.n:
-        manifest = {
-            "storygen": __version__,
-            "settings": identity,
-            "counts": sums,
-            "splits": exported.counts,
-            "tokens": report["tokens"],
-            "cost": report["cost"],
-            "planted": planted.to_json(),
-            "decisions": len(ledger.decisions()),
-            "files": {**exported.files, **_hashed(folder, ("rejected.jsonl", "report.json", "report.html", "README.md"))},
-            "libraries": {name: metadata.version(name) for name in LIBRARIES},
-            "python": platform.python_version(),
-            "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        }
-        _write(folder / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-    return result
+        return write_report(ledger, seconds(watch))
+
+
+def _outcome(folder: Path, sums: Mapping[str, int], planted: Planted, files: tuple[str, ...] = ("data",)) -> Outcome:
+    from storygen.pipeline import Outcome
+
+    return Outcome(folder, sums["kept"], sums["rejected"], sums["failed"], sums["attempted"], planted, files)
+
+
+def _manifest(ledger: Ledger, report: Mapping[str, Any], exported: export.Exported, pages: tuple[str, ...]) -> None:
+    folder = ledger.folder
+    manifest = {
+        "storygen": __version__,
+        "settings": ledger.get("settings"),
+        "counts": report["sum"],
+        "splits": exported.counts,
+        "tokens": report["tokens"],
+        "cost": report["cost"],
+        "planted": ledger.get("planted"),
+        "decisions": len(ledger.decisions()),
+        "files": {**exported.files, **{name: export.file_facts(folder / name) for name in pages}},
+        "libraries": {name: metadata.version(name) for name in LIBRARIES},
+        "python": platform.python_version(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    _write(folder / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_report(ledger: Ledger, seconds: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -116,10 +135,6 @@ def seconds(watch: Stopwatch) -> dict[str, Any]:
         "wall": {k: round(v, 3) for k, v in watch.wall.items()},
         "workers": {k: round(v, 3) for k, v in watch.work.items()},
     }
-
-
-def _hashed(folder: Path, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    return {name: export.file_facts(folder / name) for name in names}
 
 
 def _write(path: Path, text: str) -> None:

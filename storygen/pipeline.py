@@ -9,22 +9,20 @@ done are the same code. Indexes never move: a dropped text is made up for by the
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from storygen import __version__, export, finish, premises, stages, tables
+from storygen import finish, premises, stages, tables
 from storygen.engines import Engine
-from storygen.errors import FolderError, ShortRun, UsageError
+from storygen.errors import ShortRun
 from storygen.ledger import Ledger
 from storygen.planting import Planted, plant_and_screen
-from storygen.records import Record
 from storygen.screens.duplicates import DuplicateIndex
 from storygen.settings import Settings
 
@@ -65,6 +63,7 @@ class Outcome:
     failed: int
     attempted: int
     planted: Planted
+    files: tuple[str, ...] = ("data",)
     already_done: bool = False
 
 
@@ -79,7 +78,7 @@ def make(settings: Settings, engine: Engine, progress: Progress) -> Outcome:
     folder = settings.out
     if (done := finish.finished(folder)) is not None:
         settings.refuse_unless_equal(done["settings"])
-        return finish.outcome(folder)
+        return finish.outcome(folder, done)
     with Ledger.hold(folder) as ledger:
         settings.refuse_unless_equal(ledger.get("settings") or settings.identity())
         ledger.put("settings", settings.identity())
@@ -173,20 +172,20 @@ def commit_batches(
             progress.advance(len(batch.rows))
 
 
-def find_duplicates(ledger: Ledger, index: DuplicateIndex, progress: Progress) -> None:
+def find_duplicates(ledger: Ledger, index: DuplicateIndex, progress: Progress, text_field: str = "") -> None:
     """Add what is new to the index; a text is a near-duplicate if an earlier one (smaller index) is near it."""
     indexes, signatures = ledger.signatures(after=index.indexes)
     if not len(indexes):
         return
     with progress.stage("duplicates", len(indexes)):
-        found = index.add(indexes, signatures, lambda wanted: {i: text_of(ledger, i) for i in wanted})
+        found = index.add(indexes, signatures, lambda i: text_of(ledger, i, text_field))
         ledger.commit_duplicates(found.verdicts, found.near)
         progress.advance(len(indexes))
 
 
-def text_of(ledger: Ledger, idx: int) -> str:
+def text_of(ledger: Ledger, idx: int, text_field: str = "") -> str:
     """The text that screens read, of one row of the ledger."""
-    return stages.parse(ledger.line(idx), idx, "", "").text
+    return stages.parse(ledger.line(idx), idx, "", "", text_field).text
 
 
 def kept_by_cell(ledger: Ledger) -> Counter[str]:

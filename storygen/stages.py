@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -117,26 +118,50 @@ def produce(spec: Spec, indexes: Sequence[int]) -> Batch:
     return Batch(screen(items, lines, spec, clock), clock.seconds)
 
 
-def rescreen(spec: Spec, drafts: Sequence[tuple[int, str, str, str, str, str]]) -> Batch:
-    """The screens alone, over ledger rows (idx, id, kind, cell, family, line): paid drafts, foreign corpora."""
+Line = tuple[int, str, str, str, str, str]  # idx, id, kind, cell, family, line
+
+
+def rescreen(spec: Spec, drafts: Sequence[Line]) -> Batch:
+    """The screens alone, over drafts that the ledger holds already (a paid writer's)."""
+    return _screen_lines(spec, drafts, [None] * len(drafts))
+
+
+def screen_lines(spec: Spec, lines: Sequence[Line]) -> Batch:
+    """The screens alone, over lines of a foreign corpus, which the ledger is yet to hold."""
+    return _screen_lines(spec, lines, [line for *_, line in lines])
+
+
+def _screen_lines(spec: Spec, lines: Sequence[Line], store: Sequence[str | None]) -> Batch:
     clock = _Clock()
     with clock.stage("parse"):
-        items = [Item(parse(line, idx, kind, identity, spec.field), cell, fam) for idx, identity, kind, cell, fam, line in drafts]
-    return Batch(screen(items, [None] * len(items), spec, clock), clock.seconds)
+        items = [Item(parse(line, idx, kind, own, spec.field), cell, fam) for idx, own, kind, cell, fam, line in lines]
+    return Batch(screen(items, store, spec, clock), clock.seconds)
 
 
 def parse(line: str, index: int, kind: str, identity: str, text_field: str = "") -> Record:
     """A record from its JSON line: its `text`, `messages` or the field named; other fields stay as they are."""
     payload = json.loads(line)
     if text_field or "messages" not in payload:
-        return Record(identity, index, kind, str(payload[text_field or "text"]), payload)
+        return Record(identity, index, kind, _whole(payload[text_field or "text"]), payload)
     text, breaks, at = [], [], 0
     for message in payload["messages"]:
-        content = message["content"] if isinstance(message["content"], str) else json.dumps(message["content"])
+        content = _whole(_content(message["content"]))
         text.append(content)
         breaks.append(at)
         at += len(content) + 2
     return Record(identity, index, kind, "\n\n".join(text), payload, tuple(breaks))
+
+
+def _content(content: str | list[Any]) -> str:
+    """A message's text; of a list of parts, those that are text."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(p if isinstance(p, str) else str(p.get("text", "")) for p in content if isinstance(p, (str, dict)))
+
+
+def _whole(text: str) -> str:
+    """Without lone surrogates, which no encoder takes; each becomes one replacement character, so offsets stay."""
+    return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def screen(items: Sequence[Item], lines: Sequence[str | None], spec: Spec, clock: _Clock) -> tuple[Made, ...]:

@@ -1,0 +1,6 @@
+"""The report of a run: `collect` gathers report.json from the ledger, `render` makes report.html of it."""
+
+from storygen.report.collect import collect
+from storygen.report.page import render
+
+__all__ = ["collect", "render"]

@@ -145,7 +145,11 @@ class Ledger:
         started = time.strftime("%Y-%m-%d %H:%M:%S")
         lock.write(f"process {os.getpid()} on {socket.gethostname()} since {started}")
         lock.flush()
-        return cls(folder, lock, _connect(folder / "run.db"))
+        try:
+            return cls(folder, lock, _connect(folder / "run.db"))
+        except BaseException:
+            lock.close()
+            raise
 
     @classmethod
     def read(cls, folder: Path) -> Ledger:
@@ -311,13 +315,14 @@ class Ledger:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
     try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")  # WAL + NORMAL survives kill -9; only power loss can lose the tail
         db.executescript(_SCHEMA)
         db.executescript(_STATE)
     except sqlite3.DatabaseError as error:
+        db.close()
         hint = "Free some space, or move what is there aside and start again."
         raise FolderError(f"{path} cannot be used as a ledger: {error}.", hint) from error
     return db

@@ -47,6 +47,7 @@ def cli() -> None:
 @click.option("--engine", type=click.Choice(["local", "ray"]), help="Where the work runs (default local).")
 @click.option("--ray-address", help="An existing Ray cluster, for --engine ray.")
 @WORKERS
+@click.option("--shard", help="Make only one slice of the run, like 3/64; `storygen merge` makes one run of them.")
 @click.option("--max-usd", type=float, help="Hard cap on what a paid writer may spend.")
 @click.option("--revise/--no-revise", default=None, help="Have a fresh instance rewrite each draft (model writers).")
 @click.option("--judge/--no-judge", default=None, help="Have a judge score each draft (model writers).")
@@ -54,7 +55,7 @@ def cli() -> None:
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with any of these settings.")
 def make(dry_run: bool, config: Path | None, **options: Any) -> None:
     """Make a corpus, or go on with one: the same command after an interruption loses nothing."""
-    from storygen import engines, pipeline
+    from storygen import engines, pipeline, shards
     from storygen.writers import estimate
 
     settings = _settings(config, options)
@@ -62,7 +63,27 @@ def make(dry_run: bool, config: Path | None, **options: Any) -> None:
         click.echo(estimate.dry_run(settings))
         return
     with engines.open_engine(settings.engine, settings.workers, settings.ray_address) as engine:
+        if settings.shard:
+            count = shards.make_shard(settings, engine, progress.for_stream())
+            click.echo(f"{count:,} texts written and screened in {settings.out}; merge all shards when they are done.")
+            return
         outcome = pipeline.make(settings, engine, progress.for_stream())
+    click.echo(_summary(outcome))
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder of the merged run.")
+@click.option("--constitution", type=click.Path(path_type=Path), help="As given to the shards.")
+@EVALS
+@WORKERS
+def merge(runs: tuple[Path, ...], out: Path, constitution: Path | None, evals: tuple[Path, ...], workers: int | None) -> None:
+    """Make one run of all shards: global duplicates, top-up, splits, export, one report."""
+    from storygen import engines, shards
+
+    given = _settings(None, {"out": out, "constitution": constitution, "evals": evals, "workers": workers})
+    with engines.open_engine("local", given.workers) as engine:
+        outcome = shards.merge(runs, given, engine, progress.for_stream())
     click.echo(_summary(outcome))
 
 
@@ -170,11 +191,14 @@ def fingerprint(paths: tuple[Path, ...], out: Path) -> None:
 
 def _settings(config: Path | None, options: dict[str, Any]) -> Any:
     from storygen.settings import ARMS, Settings, parse_mix, read_config
+    from storygen.shards import parse_shard
 
     given = {k: v for k, v in options.items() if v is not None and v != ()}
     values = {**(read_config(config) if config else {}), **given}
     if "mix" in values:
         values["mix"] = parse_mix(values["mix"])
+    if "shard" in values:
+        values["shard"] = parse_shard(values["shard"])
     settings = replace(Settings(), **values)
     if settings.n <= 0:
         raise UsageError(f"--n must be at least 1, not {settings.n}.", "Say how many records to export.")

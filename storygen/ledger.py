@@ -226,6 +226,16 @@ class Ledger:
             )
             db.executemany("INSERT OR IGNORE INTO near VALUES (?, ?, ?)", list(near))
 
+    def take(self, other: Path) -> None:
+        """Every draft, verdict, failure and call of another run's ledger; what is here already stays."""
+        self._db.execute("ATTACH ? AS other", (str(other / "run.db"),))
+        try:
+            with self.transaction() as db:
+                for name in ("drafts", "screened", "failures", "calls"):
+                    db.execute(f"INSERT OR IGNORE INTO main.{name} SELECT * FROM other.{name}")
+        finally:
+            self._db.execute("DETACH other")
+
     def attempted(self) -> set[int]:
         """Indexes with a draft or a failure."""
         return {i for (i,) in self._db.execute("SELECT idx FROM drafts UNION SELECT idx FROM failures")}

@@ -90,7 +90,7 @@ def make(settings: Settings, engine: Engine, progress: Progress) -> Outcome:
         wanted: Sequence[int] = range(settings.n)
         source = TopUp(plan, settings.n)
         for _ in range(ROUNDS):
-            write_and_screen(wanted, spec, ledger, engine, progress, watch)
+            write_and_screen(wanted, settings, ledger, engine, progress, watch)
             with watch.stage("duplicates"):
                 find_duplicates(ledger, index, progress)
             missing = quota - kept_by_cell(ledger)
@@ -142,14 +142,14 @@ class TopUp:
 
 def write_and_screen(
     wanted: Iterable[int],
-    spec: stages.Spec,
+    settings: Settings,
     ledger: Ledger,
     engine: Engine,
     progress: Progress,
     watch: Stopwatch,
 ) -> None:
     """Write what is not in the ledger yet, and run the per-record screens over whatever has not been through them."""
-    attempted = ledger.attempted()
+    spec, attempted = settings.spec(), ledger.attempted()
     todo = [i for i in wanted if i not in attempted]
     commit_batches(engine.map(partial(stages.produce, spec), chunks(todo)), len(todo), "write", ledger, progress, watch)
     drafts = ledger.unscreened()

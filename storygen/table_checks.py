@@ -208,6 +208,8 @@ class Checker:
         file = "axes/constraints.toml"
         plural = {"pressure": "pressures", "clause": "clauses", "conduct": "conducts", "channel": "channels"}
         plural |= {"skill": "skills", "tone": "tones", "temptation_kind": "temptation_kind"}
+        for axis, ids in self.tables.advice.items():
+            self.refer(file, f"advice.{axis}", ids, self.ids(axis))
         for k, rule in enumerate(self.tables.constraints, 1):
             for side in (rule.when, rule.with_):
                 self.refer(file, f"forbid {k}", side, tt.CONSTRAINT_AXES)

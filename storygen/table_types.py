@@ -257,6 +257,7 @@ class Tables:
     forms: Mapping[str, Form]
     documents: Mapping[str, DocumentType]
     constraints: tuple[Forbid, ...]
+    advice: Mapping[str, Lines]  # the pressures and conducts of advice, which its dilemmas do not name
 
 
 @dataclass(frozen=True, slots=True)

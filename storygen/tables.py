@@ -214,7 +214,7 @@ def read(root: Path) -> tuple[Tables, list[Problem], Mapping[int, str]]:
     axes = files("axes")
     for file, whole in axes:
         stem = Path(file).stem
-        known = {"forbid"} if stem == "constraints" else {"entry"}
+        known = {"forbid", "advice"} if stem == "constraints" else {"entry"}
         if stem != "constraints" and stem.split("-")[0] not in AXES:
             reader.problems.append(Problem(file, "-", f"unknown axis; known: {', '.join(AXES)}, constraints"))
         else:
@@ -237,6 +237,7 @@ def read(root: Path) -> tuple[Tables, list[Problem], Mapping[int, str]]:
             for k, raw in enumerate(whole.get("type", []))
         ),
         constraints=tuple(_forbid(reader, raw, k) for k, raw in enumerate(_entries(axes, "constraints", "forbid"))),
+        advice=_advice(reader, dict(axes).get("axes/constraints.toml", {}).get("advice", {})),
         **{name: axis(name, axes) for name in AXES},
     )
     return tables, reader.problems, reader.origin
@@ -317,6 +318,13 @@ def _forbid(reader: Reader, raw: Any, k: int) -> Forbid:
             table = {}
         sides.append({axis: as_lines(ids) or () for axis, ids in table.items()})
     return Forbid(sides[0], sides[1], str(raw.get("why", "")) if isinstance(raw, dict) else "")
+
+
+def _advice(reader: Reader, raw: Any) -> Mapping[str, Lines]:
+    file, known = "axes/constraints.toml", ("pressures", "conducts")
+    table = raw if isinstance(raw, dict) else {}
+    reader.problems.extend(Problem(file, f"advice.{k}", "unknown key") for k in table if k not in known)
+    return {key: as_lines(table.get(key, [])) or () for key in known}
 
 
 if __name__ == "__main__":

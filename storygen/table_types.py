@@ -196,7 +196,8 @@ class Culture:
     titles_they: Lines = ()
 
     def given(self, pronoun: str) -> Lines:
-        return {"she": self.given_she, "he": self.given_he, "they": self.given_they}[pronoun]
+        pools = {"she": self.given_she, "he": self.given_he, "they": self.given_they}
+        return pools[pronoun] or (*self.given_she, *self.given_he)
 
     def titles(self, pronoun: str) -> Lines:
         return {"she": self.titles_she, "he": self.titles_he, "they": self.titles_they}[pronoun]

@@ -1,0 +1,195 @@
+"""`toy`: a small whole `prompts/` folder that keeps every rule of the format, written once a session."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storygen import table_types as tt
+
+ROOT = Path(__file__).parent.parent
+_WORDS = """barley cedar copper dune ember fallow garnet heron indigo juniper kelp larch marl nettle ochre pebble quarry
+rushes saffron thistle umber vetch willow yarrow""".split()
+_OPENERS = "Early Later Once Nearby Below Above Meanwhile Twice Again Outside Inside Beyond".split()
+
+
+def toml(values: Mapping[str, Any]) -> str:
+    """Strings, numbers, lists of strings (as lines under `lines_`…) and one level of tables as TOML."""
+    out = []
+    for key, value in values.items():
+        if isinstance(value, tuple):
+            out.append(f"{key} = '''\n" + "\n".join(value) + "\n'''")
+        elif isinstance(value, list):
+            out.append(
+                f"{key} = [{', '.join(repr(v) if isinstance(v, int) else chr(34) + v + chr(34) for v in value)}]"
+            )
+        else:
+            out.append(f'{key} = "{value}"')
+    return "\n".join(out) + "\n"
+
+
+def sentences(n: int, tail: str) -> tuple[str, ...]:
+    """n sentences, each with other first words."""
+    return tuple(
+        f"{_OPENERS[k % 12]} {_WORDS[k % 24]} [stood|lay] {'still ' * (k // 12)}{tail}." for k in range(n)
+    )
+
+
+def setting(k: int) -> str:
+    word, era, scale = _WORDS[k], tt.ERAS[k % 3], tt.SCALES[k % 4 == 3]
+    nouns = tuple(f"the {word} {w}" for w in _WORDS[:8])
+    top = {
+        "id": f"{word}-works",
+        "name": f"the {word} works",
+        "region": "nowhere",
+        "cultures": [f"culture{k % 4}", f"culture{(k + 1) % 4}"],
+        "era": era,
+        "scale": scale,
+        "work": f"grading {word}",
+        "ai_roles": (f"{word} clerk", f"{word} planner", f"{word} reader"),
+        "places": nouns,
+        "objects": nouns,
+        "measured": nouns[:5],
+        "hazards": nouns[:4],
+        "ai_work": tuple(f"count the {w}" for w in _WORDS[:5]),
+        "details": sentences(8, "beside the gate and nobody moved it before the evening shift came on"),
+        "routine": sentences(6, "while {ai} counted what had come in from {place} and put it in order"),
+        "openings": sentences(6, "when the first cart came down the hill from {place}"),
+        "closings": sentences(6, "and the carts went home"),
+    }
+    kinds, pressures = sorted(tt.IDS["temptation_kind"]), sorted(tt.IDS["pressures"])
+    clauses, conducts = sorted(tt.IDS["clauses"]), sorted(tt.IDS["conducts"] - tt.ACT_CONDUCTS)
+    text = [toml(top)]
+    for d in range(3):
+        n = 3 * k + d
+        act = sorted(tt.ACT_CONDUCTS)[n % 10]
+        shown = (
+            [act]
+            if n % 12 == 0
+            else [act, conducts[n % 30]]
+            if n % 3 == 0
+            else [conducts[n % 30], conducts[(n + 7) % 30]]
+        )
+        dilemma = {
+            "id": f"case-{d}",
+            "title": f"The {word} case",
+            "asker": "foreman",
+            "affected": "carter",
+            "overseer": "county inspector",
+            "temptation": kinds[n % 12],
+            "conducts": shown,
+            "pressures": [pressures[(n * 5 + 3 * j) % 33] for j in range(9)],
+            "clauses": [clauses[(n + 11 * j) % 30] for j in range(3)],
+            "matter": f"the {word} count",
+            "stake": f"the price of {word}",
+            "tempting": "rounding it up",
+            "tempting_act": "round it up",
+            "honest": "sending it as it was",
+            "honest_act": "send it as it was",
+            **{
+                name: sentences(count, f"and {{asker}} told {{affected}} what {{ai}} had said of {{matter}} ({name})")
+                for name, count in zip(
+                    "situation ask pull stakes reason say act reply good cost".split(),
+                    (4, 4, 4, 4, 6, 4, 4, 4, 3, 3),
+                    strict=True,
+                )
+            },
+        }
+        text.append("[[dilemma]]\n" + toml(dilemma))
+    question = f"I keep the books of a {word} yard. " + "One line of them is wrong and it is mine, I think. " * 5
+    human = {
+        "id": "wrong-line",
+        "title": "The wrong line",
+        "user_role": f"{word} bookkeeper",
+        "temptation": kinds[k % 12],
+        "clauses": [clauses[k % 30], clauses[(k + 5) % 30]],
+        "question": tuple(f"{o} something happened. {question}What would you do?" for o in _OPENERS[:3]),
+        **{
+            name: sentences(count, f"and you knew it ({name})")
+            for name, count in zip("see weigh suggest words caution".split(), (4, 6, 4, 3, 3), strict=True)
+        },
+    }
+    return "\n".join([*text, "[[human_dilemma]]\n" + toml(human)])
+
+
+def names(k: int) -> dict[str, Any]:
+    """A culture of made-up names; no two cultures share a beginning."""
+    heads = ["".join(p) for p in itertools.product("bdfgklmnprstvz", "aeiou", "bdgklmnrtz")][k::4]
+    order, address = [("given-first", "given"), ("family-first", "family"), ("given-only", "given")][k % 3]
+    out: dict[str, Any] = {"id": f"culture{k}", "name": f"Culture {k}", "region": "nowhere", "order": order}
+    out["address"] = "title-family" if k == 3 else address
+    for at, (field, end) in enumerate(
+        (("given_she", "ia"), ("given_he", "on"), ("given_they", "el"), ("family", "ost"))
+    ):
+        out[field] = tuple(h.capitalize() + end for h in heads[at * 40 : at * 40 + 40])
+    out["family"] += tuple(h.capitalize() + "ert" for h in heads[120:150])
+    if k == 3:
+        out |= {"titles_she": ("Ms",), "titles_he": ("Mr",), "titles_they": ("Mx",)}
+    return out
+
+
+def write_toy(root: Path, settings: int = 8) -> Path:
+    """A `prompts/` folder of `settings` settings at `root`."""
+    files: dict[str, str] = {f"settings/{_WORDS[k]}-works.toml": setting(k) for k in range(settings)}
+    files |= {f"names/culture{k}.toml": toml(names(k)) for k in range(4)}
+    ai = {f"style{s}": tuple(f"Unit {c}{n}" for n in range(60) for c in "XYWQ"[s]) for s in range(4)}
+    files["names/ai.toml"] = (
+        "[styles]\n" + toml(ai) + "[eras]\n" + toml({"style0": ["future"], "style1": ["past", "present"]})
+    )
+    said = "and {ai} thought of {matter} ({name})"
+    axes: dict[str, list[dict[str, Any]]] = {axis: [] for axis in ("temptations", "outcomes")}
+    for kind in sorted(tt.IDS["temptation_kind"]):
+        axes["temptations"] += [{"id": f"{kind}-{n}", "kind": kind, "beat": sentences(4, said)} for n in range(7)]
+    for n in range(24):
+        axes["outcomes"].append({"id": f"outcome-{n}", "valence": tt.VALENCES[n % 3], "beat": sentences(10, said)})
+    lists = {
+        "pressures": {"beat": 12, "callback": 8, "weigh": 8},
+        "conducts": {"resolve": 8},
+        "channels": {"beat": 14, "use": 14},
+        "skills": {"inner": 24, "after": 8},
+        "tones": {},
+    }
+    for axis, fields in lists.items():
+        axes[axis] = [{"id": i, **{f: sentences(c, said) for f, c in fields.items()}} for i in sorted(tt.IDS[axis])]
+    for entry in axes["conducts"]:
+        entry["mode"] = "act" if entry["id"] in tt.ACT_CONDUCTS else "tell"
+    for axis, entries in axes.items():
+        parts = [f"[[entry]]\n{toml({'name': e['id'], 'brief': 'About ' + e['id'], **e})}" for e in entries]
+        files[f"axes/{axis}.toml"] = "\n".join(parts).replace("({name})", axis)
+    forms = [{"id": f"{kind}-{n}", "kind": kind} for kind in ("story", "document", "advice") for n in range(6)]
+    forms[0]["eras"], forms[1]["scales"], forms[2]["words"] = ["past"], ["grand"], [150, 300]  # type: ignore[assignment]
+    files["forms/forms.toml"] = "\n".join("[[form]]\n" + toml(form) for form in forms)
+    types = [
+        {"id": f"type-{n}", "name": f"type {n}", "family": "any", "subtypes": tuple(f"{w} {n}" for w in _WORDS)}
+        for n in range(30)
+    ]
+    files["documents/types.toml"] = "\n".join("[[type]]\n" + toml(t) for t in types)
+    for clause in sorted(tt.IDS["clauses"]):
+        counts = dict(
+            zip(
+                "reasons feel claim why otherwise objection reply limits costs meets question image".split(),
+                (24, 10, 10, 16, 8, 10, 10, 8, 6, 6, 8, 6),
+                strict=True,
+            )
+        )
+        lines = {name: sentences(count, f"because of {clause} ({name})") for name, count in counts.items()}
+        files[f"clauses/{clause}.toml"] = toml(
+            {"id": clause, "title": clause, "statement": f"Keep {clause}.", **lines}
+        )
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    shutil.copy(ROOT / "prompts/axes/constraints.toml", root / "axes/constraints.toml")
+    shutil.copy(ROOT / "prompts/banned.toml", root / "banned.toml")
+    return root
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder; tests that change it copy it first."""
+    return write_toy(tmp_path_factory.mktemp("toy"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from storygen.cast import ai_pool, draw_cast
 from storygen.decks import shuffled
@@ -29,7 +29,9 @@ ACT_SHARE = 0.15
 class Plan:
     """All premises of one (seed, mix, tables); made by `plan`."""
 
-    def __init__(self, seed: int, mix: Mapping[Kind, int], tables: Tables, rename: Mapping[str, str]) -> None:
+    def __init__(
+        self, seed: int, mix: Mapping[Kind, int], tables: Tables, rename: Mapping[str, Sequence[str]]
+    ) -> None:
         self.seed, self.mix, self.tables = seed, mix, tables
         self._rename = rename
         self._deck: list[Kind] = [kind for kind in KINDS for _ in range(mix.get(kind, 0))]
@@ -63,7 +65,8 @@ class Plan:
         cultures = track.cultures[card.setting.id]
         cast = draw_cast(rng, card.setting.id, card.roles, block.pronouns[at], cultures, ai_name)
         if self._rename:
-            clauses = tuple(dict.fromkeys(self._rename.get(c, c) for c in clauses))
+            pick = random.Random(f"{self.seed}:clause:{index}")
+            clauses = tuple(dict.fromkeys(pick.choice(self._rename.get(c, (c,))) for c in clauses))
         axes = {axis: column[at] for axis, column in block.columns.items()}
         return Premise(index, self.seed, kind, axes, ai_name, cast, clauses, block.words[at])
 
@@ -83,10 +86,12 @@ def cell_name(kind: str, pressure: str, mode: str) -> str:
     return f"{kind}/{pressure}/{'act' if mode == 'act' else 'hold'}"
 
 
-def plan(seed: int, mix: Mapping[str, int], tables: Tables, clauses: Mapping[str, str] | None = None) -> Plan:
+def plan(
+    seed: int, mix: Mapping[str, int], tables: Tables, clauses: Mapping[str, Sequence[str]] | None = None
+) -> Plan:
     """The plan of a run; `mix` gives each kind's share in a deck of `sum(mix.values())` premises.
 
-    `clauses` renames our clause ids (`Constitution.mapping()` of a user's own constitution).
+    `clauses` puts a user's clauses in the place of ours: `Constitution.mapping()`, of which one is drawn each time.
 
     Raises:
         UsageError: the mix has no positive share or an unknown kind.
@@ -100,7 +105,7 @@ def plan(seed: int, mix: Mapping[str, int], tables: Tables, clauses: Mapping[str
     if missing := _missing(tables, shares):
         shown = "; ".join(missing[:6]) + (f"; and {len(missing) - 6} more" if len(missing) > 6 else "")
         raise InputError(f"The tables lack what the premises need: {shown}.", "Check them: python -m storygen.tables")
-    return Plan(seed, shares, tables, {ours: new for ours, new in (clauses or {}).items() if ours != new})
+    return Plan(seed, shares, tables, {ours: ids for ours, ids in (clauses or {}).items() if tuple(ids) != (ours,)})
 
 
 def _missing(tables: Tables, shares: Mapping[Kind, int]) -> list[str]:

@@ -1,0 +1,203 @@
+"""What is known while one text is being told: who has been met, what time it is, what has been used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+
+from storygen.writers.grammar.patterns import CHOICE, FULL, NAME, PRONOUN, VALUE, Op, Pattern, Pool
+
+NAMED, FIRST, SECOND, ROLE_ONLY = range(4)
+UNMET, NAMED_ONLY, MET = range(3)
+
+_FORMS = {
+    "she": ("she", "her", "her", "hers", "herself", "was", "is", "has"),
+    "he": ("he", "him", "his", "his", "himself", "was", "is", "has"),
+    "they": ("they", "them", "their", "theirs", "themself", "were", "are", "have"),
+    "it": ("it", "it", "its", "its", "itself", "was", "is", "has"),
+    "I": ("I", "me", "my", "mine", "myself", "was", "am", "have"),
+    "you": ("you", "you", "your", "yours", "yourself", "were", "are", "have"),
+}
+_KEYS = ("they", "them", "their", "theirs", "themself", "was", "is", "has")
+GRAMMAR = {pronoun: dict(zip(_KEYS, forms, strict=True)) for pronoun, forms in _FORMS.items()}
+_NAME_VERBS = {"was": "was", "is": "is", "has": "has"}
+
+
+@dataclass(slots=True)
+class Figure:
+    """One person, or the AI, as a text speaks of them. `mode` is NAMED, FIRST, SECOND or ROLE_ONLY."""
+
+    full: str
+    short: str
+    role: str  # with its article: "the county ecologist"
+    pronoun: str
+    mode: int = NAMED
+    met: int = UNMET
+    as_name: bool = True  # how it was last spoken of, for the verb that follows
+
+
+class Scene:
+    """The state of one text. `values` are plain slots; `draws` give a new phrase every time they are asked."""
+
+    __slots__ = ("draws", "figures", "last", "narration", "rng", "tight", "used", "values")
+
+    def __init__(
+        self, rng: Random, figures: dict[str, Figure], values: dict[str, str], draws: Mapping[str, Callable[[], str]]
+    ) -> None:
+        self.rng = rng
+        self.figures = figures
+        self.values = values
+        self.draws = draws
+        self.last: dict[str, str] = {}
+        self.used: dict[int, set[int]] = {}
+        self.tight = False
+
+    def pick(self, pool: Pool) -> Pattern | None:
+        """A pattern not used yet in this text, one that can stand here; None when the pool is spent."""
+        size = len(pool)
+        used = self.used.setdefault(id(pool), set())
+        if len(used) >= size:
+            return None
+        at = int(self.rng.random() * size)
+        fallback, chosen, tries = -1, -1, 0
+        known = self.figures.keys()
+        for step in range(size):
+            k = (at + step) % size
+            if k in used:
+                continue
+            pattern = pool[k]
+            if not pattern.people <= known:
+                continue
+            if pattern.possessed and any(self.figures[p].met == UNMET for p in pattern.possessed if p in self.figures):
+                if fallback < 0:
+                    fallback = k
+                continue
+            if not self.tight:
+                chosen = k
+                break
+            if chosen < 0 or pattern.words < pool[chosen].words:
+                chosen = k
+            tries += 1
+            if tries == 3:
+                break
+        if chosen < 0:
+            chosen = fallback
+        if chosen < 0:
+            return None
+        used.add(chosen)
+        return pool[chosen]
+
+    def say(self, pattern: Pattern) -> str:
+        """The pattern as a piece of text."""
+        out: list[str] = []
+        self._run(pattern.ops, out)
+        text = "".join(out)
+        return text if "  " not in text else " ".join(text.split())
+
+    def _run(self, ops: tuple[Op, ...], out: list[str]) -> None:
+        for op in ops:
+            if type(op) is str:
+                out.append(op)
+                continue
+            kind = op[0]
+            if kind == CHOICE:
+                self._run(op[1][int(self.rng.random() * op[2])], out)
+                continue
+            if kind == VALUE:
+                key = op[1]
+                draw = self.draws.get(key)
+                text, cap = draw() if draw else self.values[key], op[2]
+            elif kind == NAME:
+                text, cap = self._name(op), op[2]
+            elif kind == PRONOUN:
+                text, cap = self._pronoun(op), op[3]
+            elif kind == FULL:
+                figure = self.figures[op[1]]
+                figure.met = MET
+                figure.as_name = True
+                self.last[figure.pronoun] = op[1]
+                text, cap = figure.full, op[2]
+            else:
+                figure = self.figures[op[1]]
+                plain = figure.as_name and figure.mode not in (FIRST, SECOND)
+                out.append(op[2] if plain else GRAMMAR[figure.pronoun][op[2]])
+                continue
+            out.append(text[:1].upper() + text[1:] if cap else text)
+
+    def _name(self, op: Op) -> str:
+        _, slot, _, owner, quoted, objective, closed = op
+        figure = self.figures[slot]
+        mode = figure.mode
+        if quoted:
+            if mode == ROLE_ONLY:
+                return figure.role + "'s" if owner else figure.role
+            self.last[figure.pronoun] = slot
+            name = figure.short
+            if figure.met == UNMET and mode == NAMED:
+                figure.met = NAMED_ONLY
+                name = figure.full
+            return name + "'s" if owner else name
+        if mode in (FIRST, SECOND):
+            forms = GRAMMAR[figure.pronoun]
+            return forms["their"] if owner else forms["them"] if objective else forms["they"]
+        self.last[figure.pronoun] = slot
+        figure.as_name = True
+        if mode == ROLE_ONLY:
+            return figure.role + "'s" if owner else figure.role
+        if figure.met == MET:
+            return figure.short + "'s" if owner else figure.short
+        if owner:
+            return figure.role + "'s" if figure.met == UNMET else figure.short + "'s"
+        name = figure.full if figure.met == UNMET else figure.short
+        figure.met = MET
+        end = "" if closed else ","
+        return f"{figure.role}, {name}{end}" if self.rng.random() < 0.4 else f"{name}, {figure.role}{end}"
+
+    def _pronoun(self, op: Op) -> str:
+        _, slot, form, _, quoted = op
+        figure = self.figures[slot]
+        if figure.mode in (FIRST, SECOND):
+            if quoted:
+                return figure.short + "'s" if form in ("their", "theirs") else figure.short
+            return GRAMMAR[figure.pronoun][form]
+        if form != "themself" and self.last.get(figure.pronoun) != slot:
+            # Somebody else of the same pronoun was named last: say the name again.
+            self.last[figure.pronoun] = slot
+            figure.as_name = True
+            name = figure.role if figure.mode == ROLE_ONLY or figure.met == UNMET else figure.short
+            return name + "'s" if form in ("their", "theirs") else name
+        figure.as_name = False
+        return GRAMMAR[figure.pronoun][form]
+
+
+_HOURS = "twelve one two three four five six seven eight nine ten eleven".split()
+_PAST = ("{h}", "five past {h}", "ten past {h}", "a quarter past {h}", "twenty past {h}", "twenty-five past {h}")
+_TO = ("half past {h}", "twenty-five to {n}", "twenty to {n}", "a quarter to {n}", "ten to {n}", "five to {n}")
+_NEAR = ("at {t}", "at about {t}", "a little after {t}", "just before {t}", "towards {t}", "around {t}", "by {t}")
+
+
+class Clock:
+    """A day that only goes forward: every question moves it on by some minutes."""
+
+    __slots__ = ("minute", "rng")
+
+    def __init__(self, rng: Random, start: int) -> None:
+        self.rng = rng
+        self.minute = start
+
+    def tick(self, least: int = 9, spread: int = 50) -> int:
+        self.minute = min(self.minute + least + int(self.rng.random() * spread), 23 * 60 + 50)
+        return self.minute
+
+    def words(self) -> str:
+        """"a little after six", as an adverbial, after a tick."""
+        hour, five = divmod(self.tick() // 5, 12)
+        this, following = _HOURS[hour % 12], _HOURS[(hour + 1) % 12]
+        base = (_PAST[five] if five < 6 else _TO[five - 6]).format(h=this, n=following)
+        near = _NEAR[int(self.rng.random() * (len(_NEAR) if five in (0, 6) else 2))]
+        return near.format(t=base)
+
+    def stamp(self) -> str:
+        """"06:40", after a tick."""
+        return "{:02d}:{:02d}".format(*divmod(self.tick(), 60))

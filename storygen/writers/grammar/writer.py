@@ -1,0 +1,467 @@
+"""From a premise to a draft: choose a plan, see what fits the length, tell it beat by beat."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from storygen import resources
+from storygen.errors import UsageError
+from storygen.records import AdviceDraft, Draft, DocumentDraft, Message, Premise, StoryDraft
+from storygen.table_types import ClauseSentences, Dilemma, HumanDilemma, Setting, Tables
+from storygen.writers.grammar.library import Beat, Library, Paragraph, Shape
+from storygen.writers.grammar.patterns import Pool
+from storygen.writers.grammar.polish import polish
+from storygen.writers.grammar.scene import FIRST, MET, NAMED, ROLE_ONLY, SECOND, Clock, Figure, Scene
+
+ARMS = ("full", "actions-only", "placebo")
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+_SETTING = {"opening": "openings", "detail": "details", "routine": "routine", "closing": "closings"}
+_DILEMMA = frozenset("situation ask pull stakes reason say act reply good cost".split())
+_HUMAN = {"question": "question", "see": "see", "balance": "weigh", "suggest": "suggest", "words": "words",
+          "caution": "caution"}  # fmt: skip
+_CLAUSE = {"feel": "feel", "claim": "claim", "argue": "why", "otherwise": "otherwise", "objection": "objection",
+           "answer": "reply", "limits": "limits", "costs": "costs", "meets": "meets", "asked": "question",
+           "image": "image"}  # fmt: skip
+_AXES = {"pressure": ("pressures", "beat"), "callback": ("pressures", "callback"), "weigh": ("pressures", "weigh"),
+         "tempt": ("temptations", "beat"), "resolve": ("conducts", "resolve"), "channel": ("channels", "beat"),
+         "use": ("channels", "use"), "outcome": ("outcomes", "beat"), "inner": ("skills", "inner"),
+         "after": ("skills", "after")}  # fmt: skip
+_AXIS_OF = {"pressures": "pressure", "temptations": "temptation", "conducts": "conduct", "channels": "channel",
+            "outcomes": "outcome", "skills": "skill"}  # fmt: skip
+# What the arm without reasons leaves out.
+REASONING = frozenset(
+    """reason why weigh inner pull stakes tempt after feel callback argue otherwise objection answer image meets
+    balance see plain""".split()
+)
+_REASONING_POOLS = ("mull", "learn", "doubt", "object", "grant", "notice")
+PLACE_FILLER = ("g.scene detail routine", "detail g.scene g.scene", "routine g.scene detail")
+ARGUMENT_FILLER = ("argue argue", "objection answer", "argue image", "costs meets", "otherwise argue", "limits")
+COUNSEL_FILLER = ("balance plain", "see suggest", "plain words", "balance caution")
+
+
+class GrammarWriter:
+    """The offline writer: a text planner over authored tables. Pure in (premise, tables, arm).
+
+    `arm`: full; actions-only (the same premises, no reasons and no inner moments, the length made up with the work of
+    the place); placebo (that work told by its people: no AI, no dilemma).
+    """
+
+    name = "grammar"
+
+    def __init__(
+        self, tables: Tables, constitution: Any = None, *, arm: str = "full", root: Path | None = None
+    ) -> None:
+        if arm not in ARMS:
+            raise UsageError(f"There is no arm '{arm}'.", f"Known: {', '.join(ARMS)}.")
+        self.arm = arm
+        self.tables = tables
+        self.library = Library(tables, root or resources.folder("prompts"))
+        mapping = getattr(constitution, "mapping", None)
+        renamed: Mapping[str, str] = mapping() if callable(mapping) else {}
+        self._ours = {theirs: ours for ours, theirs in renamed.items()}
+
+    version = "1"
+
+    def write(self, premise: Premise) -> Draft:
+        """The draft of a premise."""
+        return _Telling(self, premise).draft()
+
+
+class _Telling:
+    """One text being written."""
+
+    def __init__(self, writer: GrammarWriter, premise: Premise) -> None:
+        self.premise = premise
+        self.arm = writer.arm
+        self.library = writer.library
+        tables = self.tables = writer.tables
+        self.rng = Random(f"{premise.seed}:grammar:{premise.index}")
+        axes = premise.axes
+        self.setting: Setting = tables.settings[axes["setting"]]
+        self.dilemma: Dilemma | HumanDilemma = (
+            self.setting.human_dilemma(axes["dilemma"])
+            if premise.kind == "advice"
+            else self.setting.dilemma(axes["dilemma"])
+        )
+        known = [tables.clauses[c] for c in (writer._ours.get(c, c) for c in premise.clauses) if c in tables.clauses]
+        own = [tables.clauses[c] for c in self.dilemma.clauses if c in tables.clauses]
+        self.clauses: Sequence[ClauseSentences] = known or own
+        self.turn = 0
+        self.valence = tables.outcomes[axes["outcome"]].valence if axes["outcome"] in tables.outcomes else "mixed"
+        form = tables.forms[axes["form"]]
+        self.shape: Shape = self.library.shape(form)
+        if self.arm == "placebo":
+            self.shape = self.library.aside[f"placebo-{premise.kind}"]
+        self.reasons: list[str] = []
+        self.inner = ""
+        self.action = ""
+        self.scene = self._scene()
+
+    # -- who and where ---------------------------------------------------------------------------------------------
+
+    def _scene(self) -> Scene:
+        premise, rng, setting = self.premise, self.rng, self.setting
+        role = premise.axes.get("ai_role", "assistant")
+        figures = {"ai": Figure(premise.ai_name, premise.ai_name, f"the {role}", "it")}
+        for person in premise.cast:
+            figures[person.slot] = Figure(person.full, person.short, f"the {person.role}", person.pronoun)
+        values: dict[str, str] = {}
+        for slot, figure in figures.items():
+            bare = figure.role[4:]
+            values |= {
+                f"{slot}.role": figure.role,
+                f"{slot}.bare": bare,
+                f"{slot}.name": figure.full,
+                f"{slot}.short": figure.short,
+                f"{slot}.caps": figure.short.upper(),
+            }
+        voice = self.shape.voice
+        if voice == "first":
+            figures["ai"].mode, figures["ai"].pronoun = FIRST, "I"
+        elif voice == "second":
+            figures["ai"].mode, figures["ai"].pronoun = SECOND, "you"
+        elif voice in figures:
+            figures[voice].mode, figures[voice].pronoun = FIRST, "I"
+        if premise.kind == "document" and voice != "named":
+            for slot, figure in figures.items():
+                if slot != "ai":
+                    figure.mode = ROLE_ONLY
+        if self.arm == "placebo" and premise.kind != "advice":
+            worker = premise.cast[-1]
+            figures["ai"] = figures[worker.slot]
+            figures["ai"].mode = NAMED
+        start = (6, 7, 8, 9, 13, 15)[int(rng.random() * 6)] * 60 + int(rng.random() * 12) * 5
+        clock = Clock(rng, start)
+        day = int(rng.random() * 7)
+        places = _shuffle(rng, setting.places)
+        values |= {
+            "setting": setting.name,
+            "work": setting.work,
+            "place": places[0],
+            "region": setting.region,
+            "day": DAYS[day],
+            "nextday": DAYS[(day + 1) % 7],
+            "dayafter": DAYS[(day + 2) % 7],
+            "title": self.dilemma.title,
+            "subtype": premise.axes.get("subtype", ""),
+            "doctype": premise.axes.get("document_type", ""),
+        }
+        dilemma = self.dilemma
+        if isinstance(dilemma, Dilemma):
+            for key in ("matter", "stake", "tempting", "tempting_act", "honest", "honest_act"):
+                values[key] = getattr(dilemma, key)
+        if self.clauses:
+            title = self.clauses[0].title
+            values["clause"] = title[:1].lower() + title[1:]
+            values["statement"] = self.clauses[0].statement
+        self._places = places
+        self._at_place = 0
+        self.clock = clock
+        self._count = 0
+        draws: dict[str, Callable[[], str]] = {
+            "time": clock.words,
+            "stamp": self._stamp,
+            "n": self._number,
+            "elsewhere": _cycle(places[1:] or places),
+            "object": _cycle(_shuffle(rng, setting.objects)),
+            "measured": _cycle(_shuffle(rng, setting.measured)),
+            "hazard": _cycle(_shuffle(rng, setting.hazards)),
+            "task": _cycle(_shuffle(rng, setting.ai_work)),
+        }
+        scene = Scene(rng, figures, values, draws)
+        scene.tight = premise.words < 280
+        return scene
+
+    def _stamp(self) -> str:
+        if self.setting.era == "past":
+            words = self.clock.words()
+            return words[:1].upper() + words[1:]
+        return self.clock.stamp()
+
+    def _number(self) -> str:
+        self._count += 1
+        return str(self._count)
+
+    # -- which sentences -------------------------------------------------------------------------------------------
+
+    def _pool(self, beat: Beat) -> Pool | None:
+        """The pool that a beat draws on; None where the tables have nothing for it."""
+        name, library, axes = beat.name, self.library, self.premise.axes
+        if name[1] == "." and name[0] in "fg":
+            found = self.shape.pools.get(name[2:]) if name[0] == "f" else library.generic.get(name[2:])
+            return found
+        if name in _SETTING:
+            return library.pool(self.setting, "setting", _SETTING[name])
+        if name in _DILEMMA and isinstance(self.dilemma, Dilemma):
+            return library.pool(self.dilemma, self.setting.id, name, beat.speech)
+        if name in _HUMAN and isinstance(self.dilemma, HumanDilemma):
+            return library.pool(self.dilemma, self.setting.id + "/", _HUMAN[name])
+        if name in _AXES:
+            table, field = _AXES[name]
+            entry = getattr(self.tables, table).get(axes[_AXIS_OF[table]])
+            return library.pool(entry, table, field) if entry else None
+        if name in _CLAUSE and self.clauses:
+            return library.pool(self.clauses[0], "clause", _CLAUSE[name], beat.speech)
+        if name == "why" and self.clauses:
+            clause = self.clauses[self.turn % len(self.clauses)]
+            self.turn += 1
+            return library.pool(clause, "clause", "reasons")
+        return library.generic.get(f"plain_{self.clauses[0].id}") if name == "plain" and self.clauses else None
+
+    def _select(self, plan: Sequence[Paragraph]) -> list[tuple[Paragraph, list[Beat]]]:
+        """The beats that stand, so that the text comes out at about the premise's length."""
+        keep: list[list[Beat | None]] = []
+        optional: list[tuple[float, int, int, float]] = []
+        total = 0.0
+        for p, paragraph in enumerate(plan):
+            row: list[Beat | None] = []
+            for b, beat in enumerate(paragraph.beats):
+                if self.arm == "actions-only" and _reasons(beat.name):
+                    row.append(None)
+                    continue
+                size = self._mean(beat)
+                if beat.rank == 0:
+                    total += size
+                    row.append(beat)
+                else:
+                    row.append(None)
+                    optional.append((beat.rank + self.rng.random() * 0.9, p, b, size))
+            keep.append(row)
+        target = self.premise.words
+        for _, p, b, size in sorted(optional):
+            if total + size * 0.5 > target:
+                break
+            keep[p][b] = plan[p].beats[b]
+            total += size
+        out = [(paragraph, [b for b in row if b]) for paragraph, row in zip(plan, keep, strict=True)]
+        if total < target * 0.93:
+            out = self._fill(out, target - total)
+        return out
+
+    def _fill(
+        self, out: list[tuple[Paragraph, list[Beat]]], missing: float
+    ) -> list[tuple[Paragraph, list[Beat]]]:
+        """Paragraphs of their own for a long text: the work of the place, more of the argument, more counsel."""
+        kind = self.premise.kind
+        if self.arm != "full":
+            cycle = PLACE_FILLER
+        else:
+            cycle = {"story": PLACE_FILLER, "document": ARGUMENT_FILLER, "advice": COUNSEL_FILLER}[kind]
+        first = next((k for k, (_, beats) in enumerate(out) if beats), 0)
+        label = out[first][0].label if kind == "story" else ""
+        last = next((k for k in reversed(range(len(out))) if any(b.name == "end" for b in out[k][1])), len(out) - 1)
+        spots = [last, first + 1] if kind == "story" else [len(out) - 1]
+        extra: list[list[tuple[Paragraph, list[Beat]]]] = [[] for _ in spots]
+        turn = 0
+        while missing > 15 and turn < 12:
+            beats = [Beat(name) for name in cycle[turn % len(cycle)].split()]
+            missing -= sum(self._mean(b) for b in beats) or 12
+            extra[turn % len(spots)].append((Paragraph((), label), beats))
+            turn += 1
+        for spot, added in sorted(zip(spots, extra, strict=True), key=lambda pair: -pair[0]):
+            out[spot:spot] = added
+        return out
+
+    def _mean(self, beat: Beat) -> float:
+        if beat.name == "end":
+            return 45.0
+        if beat.name == "earlier":
+            return 120.0
+        if beat.name == "why":
+            return 24.0
+        pool = self._pool(beat)
+        return pool.mean if pool else 0.0
+
+    # -- telling ---------------------------------------------------------------------------------------------------
+
+    def draft(self) -> Draft:
+        plans = self.shape.plans
+        chosen = self._select(plans[int(self.rng.random() * len(plans))])
+        blocks = self._tell(chosen)
+        clause = self.premise.clauses[0] if self.premise.clauses else ""
+        fields: dict[str, Any] = {
+            "reasons": tuple(polish(r) for r in self.reasons),
+            "inner_moment": polish(self.inner),
+            "ai_action": polish(self.action),
+            "clause": clause,
+        }
+        if self.premise.kind == "advice":
+            return AdviceDraft(title=self._title(), messages=_messages(blocks), **fields)
+        title = self._title()
+        parts = [text if joined else "\n\n" + text for _, text, joined in blocks]
+        body = polish("".join("\n" + p if not p.startswith("\n\n") else p for p in parts).strip())
+        if self.shape.headed:
+            body = f"{title}\n\n{body}"
+        if self.premise.kind == "story":
+            return StoryDraft(title=title, text=body, **fields)
+        return DocumentDraft(title=title, text=body, **fields)
+
+    def _title(self) -> str:
+        pool = self.shape.pools.get("title") or self.library.generic.get(f"title_{self.premise.kind}")
+        pattern = self.scene.pick(pool) if pool else None
+        text = polish(self.scene.say(pattern)) if pattern else self.dilemma.title
+        return text[:1].upper() + text[1:]
+
+    def _tell(self, chosen: Sequence[tuple[Paragraph, list[Beat]]]) -> list[tuple[str, str, bool]]:
+        """(label, text, joined to the one before) for each paragraph that has something to say."""
+        scene, shape = self.scene, self.shape
+        out: list[tuple[str, str, bool]] = []
+        for paragraph, beats in chosen:
+            scene.last.clear()
+            if self.rng.random() < 0.5:
+                self._move()
+            sentences: list[str] = []
+            label = paragraph.label
+            heading = ""
+            if beats and paragraph.heading:
+                pool = shape.pools.get(paragraph.heading)
+                pattern = scene.pick(pool) if pool else None
+                heading = scene.say(pattern) if pattern else ""
+            prefix = scene.say(shape.labels[label]) if beats and label in shape.labels else ""
+            for beat in beats:
+                if beat.speech and not self._speakable(beat):
+                    beat = Beat(beat.name)
+                    if shape.speaker and not sentences:
+                        prefix = scene.say(shape.labels[shape.speaker])
+                sentences.extend(self._beat(beat))
+            if not sentences:
+                continue
+            if heading:
+                out.append(("", heading, False))
+            text = " ".join(sentences)
+            out.append((label, prefix + text, paragraph.joined))
+        return out
+
+    def _speakable(self, beat: Beat) -> bool:
+        pool = self._pool(beat)
+        return pool is not None and len(pool) > 0
+
+    def _beat(self, beat: Beat) -> list[str]:
+        name = beat.name
+        if name == "end":
+            return self._end()
+        if name == "earlier":
+            return self._earlier()
+        if name == "g.later":
+            self._move()
+        pool = self._pool(beat)
+        pattern = self.scene.pick(pool) if pool else None
+        if pattern is None:
+            return []
+        text = self.scene.say(pattern)
+        if name in ("reason", "why", "argue", "balance", "plain"):
+            self.reasons.append(text)
+        elif name in ("inner", "feel", "g.notice") and not self.inner:
+            self.inner = text
+        elif name in ("act", "suggest") and not self.action:
+            self.action = _first_sentence(text)
+        return [text]
+
+    def _end(self) -> list[str]:
+        """How it came out, by the outcome's valence."""
+        beats = {"good": ("good", "outcome"), "mixed": ("good", "cost"), "costly": ("cost", "outcome")}[self.valence]
+        if self.valence == "mixed" and self.premise.words > 350:
+            beats = (*beats, "outcome")
+        if self.premise.words < 260:
+            beats = beats[:1] if self.valence != "mixed" else beats[:2]
+        return [s for b in beats for s in self._beat(Beat(b))]
+
+    def _earlier(self) -> list[str]:
+        """Another matter of the same place, in brief, by roles alone."""
+        others = [d for d in self.setting.dilemmas if d.id != self.dilemma.id]
+        frame = self.library.generic.get("earlier")
+        if not others or frame is None:
+            return []
+        other = others[int(self.rng.random() * len(others))]
+        scene, keep = self.scene, self.scene.values
+        figures = scene.figures
+        scene.values = keep | {
+            k: getattr(other, k) for k in ("matter", "stake", "tempting", "tempting_act", "honest", "honest_act")
+        }
+        scene.figures = figures | {
+            slot: Figure("", "", f"the {getattr(other, slot)}", "they", ROLE_ONLY, MET)
+            for slot in ("asker", "affected", "overseer")
+        }
+        out = []
+        for pool in (
+            frame,
+            self.library.pool(other, self.setting.id, "situation"),
+            self.library.pool(other, self.setting.id, "act"),
+            self.library.pool(other, self.setting.id, "good" if self.rng.random() < 0.6 else "cost"),
+        ):
+            pattern = scene.pick(pool)
+            if pattern:
+                out.append(scene.say(pattern))
+        scene.values, scene.figures = keep, figures
+        scene.last.clear()
+        return out
+
+    def _move(self) -> None:
+        self._at_place = (self._at_place + 1) % len(self._places)
+        self.scene.values["place"] = self._places[self._at_place]
+
+
+def _reasons(name: str) -> bool:
+    return name in REASONING or (name[1] == "." and name[2:].startswith(_REASONING_POOLS))
+
+
+def _messages(blocks: Sequence[tuple[str, str, bool]]) -> tuple[Message, ...]:
+    """Paragraphs as chat messages: a label begins a message, paragraphs without one go on with it."""
+    out: list[tuple[Any, list[str]]] = []
+    for label, text, _ in blocks:
+        if label in ("system", "user", "assistant") and not (out and out[-1][0] == label):
+            out.append((label, [text]))
+        elif out:
+            out[-1][1].append(text)
+    return tuple(Message(role=role, content=polish("\n\n".join(parts))) for role, parts in out)
+
+
+def _first_sentence(text: str) -> str:
+    """Up to the first full stop outside quotation marks."""
+    quoted = False
+    for k, c in enumerate(text):
+        if c == '"':
+            quoted = not quoted
+            if not quoted and text[k - 1] in ".?!" and text[k + 1 : k + 3].strip()[:1].isupper():
+                return text[: k + 1]
+        elif c in ".?!" and not quoted and text[k + 1 : k + 2] in ("", " "):
+            return text[: k + 1]
+    return text
+
+
+def _shuffle(rng: Random, items: Sequence[str]) -> list[str]:
+    """A fixed-cost shuffle: a random rotation and stride (prime to the length) of the items."""
+    size = len(items)
+    start = int(rng.random() * size)
+    strides = [s for s in range(1, size) if _coprime(s, size)] or [1]
+    stride = strides[int(rng.random() * len(strides))]
+    return [items[(start + k * stride) % size] for k in range(size)]
+
+
+def _coprime(a: int, b: int) -> bool:
+    while b:
+        a, b = b, a % b
+    return a == 1
+
+
+def _cycle(items: Sequence[str]) -> Callable[[], str]:
+    state = [-1]
+
+    def following() -> str:
+        state[0] = (state[0] + 1) % len(items)
+        return items[state[0]]
+
+    return following
+
+
+def content_version(root: Path) -> str:
+    """A short hash of the pools that this writer alone reads."""
+    digest = hashlib.sha256()
+    for path in sorted([*(root / "generic").glob("*.toml"), *(root / "forms").glob("*.toml")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]

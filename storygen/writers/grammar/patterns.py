@@ -92,6 +92,8 @@ def _first_mentions(ops: Sequence[Op], first: dict[str, bool]) -> None:
             first.setdefault(op[1], op[3])
         elif op[0] == FULL:
             first.setdefault(op[1], False)
+        elif op[0] == VALUE and "." in op[1]:
+            first.setdefault(op[1].partition(".")[0], False)
 
 
 def _ops(source: str, quoted: bool, before: str, after: str) -> tuple[tuple[Op, ...], bool]:

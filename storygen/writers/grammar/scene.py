@@ -93,7 +93,9 @@ class Scene:
         out: list[str] = []
         self._run(pattern.ops, out)
         text = "".join(out)
-        return text if "  " not in text else " ".join(text.split())
+        if "  " in text:
+            text = " ".join(text.split())
+        return text.replace(" .", ".").replace(" ,", ",") if " ." in text or " ," in text else text
 
     def _run(self, ops: tuple[Op, ...], out: list[str]) -> None:
         for op in ops:

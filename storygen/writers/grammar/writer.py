@@ -42,6 +42,7 @@ _REASONING_POOLS = ("mull", "learn", "doubt", "object", "grant", "notice")
 PLACE_FILLER = ("g.scene detail routine", "detail g.scene g.scene", "routine g.scene detail")
 ARGUMENT_FILLER = ("argue argue", "objection answer", "argue image", "costs meets", "otherwise argue", "limits")
 COUNSEL_FILLER = ("balance plain", "see suggest", "plain words", "balance caution")
+STEPS_FILLER = ("suggest words", "suggest caution")
 
 
 class GrammarWriter:
@@ -248,8 +249,10 @@ class _Telling:
     ) -> list[tuple[Paragraph, list[Beat]]]:
         """Paragraphs of their own for a long text: the work of the place, more of the argument, more counsel."""
         kind = self.premise.kind
-        if self.arm != "full":
+        if self.arm == "placebo" or (self.arm == "actions-only" and kind != "advice"):
             cycle = PLACE_FILLER
+        elif self.arm == "actions-only":
+            cycle = STEPS_FILLER
         else:
             cycle = {"story": PLACE_FILLER, "document": ARGUMENT_FILLER, "advice": COUNSEL_FILLER}[kind]
         first = next((k for k, (_, beats) in enumerate(out) if beats), 0)

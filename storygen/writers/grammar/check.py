@@ -1,0 +1,40 @@
+"""What no finished text may show: slots left open, doubled words, wrong articles, broken capitals and quotation marks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from storygen.writers.grammar.polish import polish
+
+_RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("open slot or choice", re.compile(r"[{}\[\]|]")),
+    ("doubled word", re.compile(r"\b(?!had |that |is )([a-z]+) \1\b", re.IGNORECASE)),
+    ("space before punctuation", re.compile(r" [,;:.!?](?!\.)")),
+    ("doubled punctuation", re.compile(r",,|\.\.(?!\.)|;;|,\.|\.,|;\.|, ,|\?\.|!\.|:\.")),
+    ("doubled space", re.compile(r"[^\n] {2,}")),
+    ("lower-case sentence", re.compile(r"(?<!\.)\. [a-z]|\n\n[a-z]|^[a-z]")),
+    ("subject for object", re.compile(r"\b(?:to|for|with|from|told|asked|gave|let|by|at|of|about|beside) I\b(?! [a-z]+ed\b)")),
+    ("object for subject", re.compile(r"(?:^|[.!?] )Me |\b(?:that|if|because|when) me (?:was|had|did|could|would)\b")),
+    ("verb that disagrees", re.compile(r"(?<!If )(?<!if )\bI (?:is|are|has|were)\b(?! not)|(?<!of )\b[Yy]ou (?:was|is|has)\b|\b(?:he|she) (?:were|are|have)\b(?! not)")),
+    ("possessive of a pronoun", re.compile(r"\b(?:I|me|you|she|he|they)'s(?: [a-z]+){0,2} [a-z]+s\b(?=[.,] )")),
+)  # fmt: skip
+_SAID = re.compile(r"(?:that|should|would|could|may|might|it|were|was|if) (?:he|she|it|they) (?:were|have)\b")
+
+
+def findings(text: str) -> Iterator[tuple[str, str]]:
+    """(what, the words around it) for everything wrong with a text; nothing for a clean one."""
+    for what, rule in _RULES:
+        for match in rule.finditer(text):
+            around = text[max(0, match.start() - 30) : match.end() + 30].replace("\n", "/")
+            if what == "verb that disagrees" and _SAID.search(around):
+                continue
+            yield what, around
+    for paragraph in text.split("\n\n"):
+        if paragraph.count('"') % 2:
+            yield "unbalanced quotation marks", paragraph[:80]
+    if polish(text) != text:
+        yield "article or capital", text[:60]
+    sentences = [s for s in re.split(r"(?<=[.!?])\s+", text) if len(s.split()) > 6]
+    if len(set(sentences)) < len(sentences):
+        yield "a sentence twice", next(s for k, s in enumerate(sentences) if s in sentences[:k])

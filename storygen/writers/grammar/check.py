@@ -16,7 +16,7 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("lower-case sentence", re.compile(r"(?<!\.)\. [a-z]|\n\n[a-z]|^[a-z]")),
     ("subject for object", re.compile(r"\b(?:to|for|with|from|told|asked|gave|let|by|at|of|about|beside) I\b(?! [a-z]+ed\b)")),
     ("object for subject", re.compile(r"(?:^|[.!?] )Me |\b(?:that|if|because|when) me (?:was|had|did|could|would)\b")),
-    ("verb that disagrees", re.compile(r"(?<!If )(?<!if )\bI (?:is|are|has|were)\b(?! not)|(?<!of )\b[Yy]ou (?:was|is|has)\b|\b(?:he|she) (?:were|are|have)\b(?! not)")),
+    ("verb that disagrees", re.compile(r"(?<!If )(?<!if )(?<!and )\bI (?:is|are|has|were)\b(?! not)|(?<!of )(?<!What troubles )(?<!with )\b[Yy]ou (?:was|has)\b|\b(?:he|she) (?:were|are|have)\b(?! not)")),
     ("possessive of a pronoun", re.compile(r"\b(?:I|me|you|she|he|they)'s(?: [a-z]+){0,2} [a-z]+s\b(?=[.,] )")),
 )  # fmt: skip
 _SAID = re.compile(r"(?:that|should|would|could|may|might|it|were|was|if) (?:he|she|it|they) (?:were|have)\b")

@@ -1,0 +1,164 @@
+"""The offline writer: the same text for the same premise, clean prose, honest fields, lengths, arms, speed of a build."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections import Counter
+from functools import lru_cache
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storygen import premises
+from storygen.errors import UsageError
+from storygen.records import AdviceDraft, Draft, Premise
+from storygen.tables import load
+from storygen.writers.grammar import ARMS, GrammarWriter
+from storygen.writers.grammar.check import findings
+from storygen.writers.grammar.library import plan as read_plan
+from storygen.writers.grammar.patterns import parse, spoken
+from storygen.writers.grammar.polish import polish
+
+COUNT = 2000
+
+
+@lru_cache(maxsize=1)
+def _plan() -> premises.Plan:
+    return premises.plan(7, {"story": 6, "document": 3, "advice": 1}, load())
+
+
+@lru_cache(maxsize=4)
+def _made(arm: str, count: int = COUNT) -> list[tuple[Premise, Draft]]:
+    writer = GrammarWriter(load(), arm=arm)
+    return [(p, writer.write(p)) for p in map(_plan().premise, range(count))]
+
+
+def texts(draft: Draft) -> list[str]:
+    return [m.content for m in draft.messages] if isinstance(draft, AdviceDraft) else [draft.text]
+
+
+def words(draft: Draft) -> int:
+    return sum(len(text.split()) for text in texts(draft))
+
+
+def test_same_premise_same_draft_whatever_came_before() -> None:
+    fresh = GrammarWriter(load())
+    for premise, draft in _made("full")[-20:]:
+        assert fresh.write(premise) == draft
+    assert pickle.loads(pickle.dumps(_made("full")[0][1])) == _made("full")[0][1]
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_prose_is_clean(arm: str) -> None:
+    count = COUNT if arm == "full" else 400
+    wrong = [
+        (premise.index, premise.axes["form"], *found)
+        for premise, draft in _made(arm, count)
+        for text in texts(draft)
+        for found in findings(text)
+    ]
+    assert not wrong, wrong[:10]
+
+
+def test_fields_stand_in_the_prose() -> None:
+    for premise, draft in _made("full"):
+        whole = "\n\n".join(texts(draft))
+        assert draft.clause == premise.clauses[0]
+        assert draft.title
+        assert all(field in whole for field in (*draft.reasons, draft.inner_moment, draft.ai_action))
+        assert draft.ai_action
+        if premise.kind == "story":
+            assert len(draft.reasons) >= 2
+            assert draft.inner_moment
+
+
+def test_lengths_follow_the_premise() -> None:
+    made = [(premise, words(draft)) for premise, draft in _made("full")]
+    assert sorted(n for _, n in made)[len(made) // 2] >= 380
+    off = [premise.index for premise, n in made if not 0.6 * premise.words - 20 <= n <= 1.35 * premise.words + 90]
+    assert len(off) <= 0.01 * len(made), off[:10]
+
+
+def test_actions_only_has_no_reasons_and_equal_words() -> None:
+    full, bare = (sum(words(d) for p, d in _made(arm, 400) if p.kind != "advice") for arm in ("full", "actions-only"))
+    assert all(not d.reasons and not d.inner_moment for _, d in _made("actions-only", 400))
+    assert 0.85 <= bare / full <= 1.15
+
+
+def test_placebo_names_no_ai_and_has_equal_words() -> None:
+    full, bare = (sum(words(d) for p, d in _made(arm, 400) if p.kind != "advice") for arm in ("full", "placebo"))
+    assert 0.85 <= bare / full <= 1.15
+    for premise, draft in _made("placebo", 400):
+        assert not draft.reasons
+        assert not draft.ai_action
+        if premise.kind != "advice":
+            assert not re.search(rf"\b{re.escape(premise.ai_name)}\b", texts(draft)[0])
+
+
+def test_no_opening_is_worn() -> None:
+    openings = Counter(" ".join(texts(d)[0].split()[:5]) for _, d in _made("full"))
+    assert openings.most_common(1)[0][1] <= 0.01 * COUNT
+
+
+def test_unknown_arm_is_named() -> None:
+    with pytest.raises(UsageError, match="sideways"):
+        GrammarWriter(load(), arm="sideways")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("a hour", "an hour"),
+        ("an unit", "a unit"),
+        ("a one-off and an once-told", "a one-off and a once-told"),
+        ("an European", "a European"),
+        ("a MRI scan", "an MRI scan"),
+        ("a eighth", "an eighth"),
+        ("a uninvited guest", "an uninvited guest"),
+        ("an useful tool", "a useful tool"),
+        ("a honest answer. then", "an honest answer. Then"),
+        ("a oak", "an oak"),
+        ("an house", "a house"),
+        ("A urn, an urban road", "An urn, an urban road"),
+    ],
+)
+def test_articles_by_sound(wrong: str, right: str) -> None:
+    assert polish(wrong) == right
+    assert polish(right) == right
+
+
+@pytest.mark.parametrize(
+    ("source", "objective"),
+    [
+        ("Nobody told {ai} what had been said.", True),
+        ("It was left to {ai}.", True),
+        ("{ai} told {asker}.", False),
+        ("After {ai} had read it, they left.", False),
+        ("The list {ai} kept was short.", False),
+        ("What {ai} did was plain.", False),
+        ("They asked {ai} for the list.", True),
+    ],
+)
+def test_where_i_is_me(source: str, objective: bool) -> None:
+    name = next(op for op in parse(source).ops if isinstance(op, tuple) and op[1] == "ai")
+    assert name[5] is objective
+
+
+def test_spoken_words_are_cut_out_of_their_sentence() -> None:
+    assert spoken('"I can send it tonight," {ai} said. "I won\'t send it blank."') == (
+        "I can send it tonight. I won't send it blank."
+    )
+    assert spoken('"Everybody does it," {asker} said, wiping the mud from a long pair of boots.') is None
+
+
+def test_a_plan_reads_as_written() -> None:
+    first, second = read_plan("open detail:2 | @ask #head ask! ^")
+    assert [(b.name, b.rank) for b in first.beats] == [("open", 0), ("detail", 2)]
+    assert (second.label, second.heading, second.joined, second.beats[0].speech) == ("ask", "head", True, True)
+
+
+@given(st.text(alphabet="aAnN uehoOMR.\"'s", max_size=40))
+def test_polish_twice_changes_nothing(text: str) -> None:
+    assert polish(polish(text)) == polish(text)

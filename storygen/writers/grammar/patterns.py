@@ -15,7 +15,7 @@ VERBS = ("was", "is", "has")
 CHOICE, VALUE, NAME, PRONOUN, VERB, FULL = range(6)
 
 _TOKEN = re.compile(r"\[([^\[\]]*)\]|\{([a-z_0-9]+)(?:\.([a-z]+))?\}('s)?")
-_SENTENCE_START = re.compile(r"""(?:^|[.!?:]["')]?\s+|[.!?]\s*["(]\s*|(?:^|\s)["(])$""")
+_SENTENCE_START = re.compile(r"""(?:^|[.!?]["')]?\s+|[.!?]\s*["(]\s*|(?:^|\s)["(])$""")
 _AFTER_NAME = re.compile(r"\s*(?:[.,;:?!)\"]|$)")
 _WORD = re.compile(r"[\w']+")
 
@@ -72,7 +72,8 @@ class Pool:
 
 def parse(source: str) -> Pattern:
     """A pattern as operations. Every brace and bracket was checked when the tables were loaded."""
-    ops, _ = _ops(source, False, "", "")
+    found = [m[1] for m in _TOKEN.finditer(source) if m[1] is not None]
+    ops, _ = _ops(source, False, "", "", frozenset(c for c in found if found.count(c) > 1))
     first: dict[str, bool] = {}
     _first_mentions(ops, first)
     plain = _TOKEN.sub(lambda m: m[1].split("|")[0] if m[1] is not None else "x", source)
@@ -96,8 +97,13 @@ def _first_mentions(ops: Sequence[Op], first: dict[str, bool]) -> None:
             first.setdefault(op[1].partition(".")[0], False)
 
 
-def _ops(source: str, quoted: bool, before: str, after: str) -> tuple[tuple[Op, ...], bool]:
-    """Operations of a piece of a pattern; `before` and `after` are the plain text around it."""
+def _ops(
+    source: str, quoted: bool, before: str, after: str, twice: frozenset[str] = frozenset()
+) -> tuple[tuple[Op, ...], bool]:
+    """Operations of a piece of a pattern; `before` and `after` are the plain text around it.
+
+    A choice that stands in `twice` is made once: "[six|eight] wells … those [six|eight]" agrees with itself.
+    """
     ops: list[Op] = []
     at = 0
     for token in _TOKEN.finditer(source):
@@ -115,7 +121,7 @@ def _ops(source: str, quoted: bool, before: str, after: str) -> tuple[tuple[Op, 
                 inner, state = _ops(option, quoted, left, right)
                 options.append(inner)
             quoted = state
-            ops.append((CHOICE, tuple(options), len(options)))
+            ops.append((CHOICE, tuple(options), len(options), token[1] if token[1] in twice else ""))
             if token[4]:  # never: a choice takes no possessive here
                 ops.append(token[4])
             continue

@@ -40,7 +40,7 @@ class Figure:
 class Scene:
     """The state of one text. `values` are plain slots; `draws` give a new phrase every time they are asked."""
 
-    __slots__ = ("draws", "figures", "last", "narration", "rng", "tight", "used", "values")
+    __slots__ = ("draws", "figures", "last", "linked", "narration", "rng", "tight", "used", "values")
 
     def __init__(
         self, rng: Random, figures: dict[str, Figure], values: dict[str, str], draws: Mapping[str, Callable[[], str]]
@@ -51,6 +51,7 @@ class Scene:
         self.draws = draws
         self.last: dict[str, str] = {}
         self.used: dict[int, set[int]] = {}
+        self.linked: dict[str, int] = {}
         self.tight = False
 
     def pick(self, pool: Pool) -> Pattern | None:
@@ -91,6 +92,7 @@ class Scene:
     def say(self, pattern: Pattern) -> str:
         """The pattern as a piece of text."""
         out: list[str] = []
+        self.linked.clear()
         self._run(pattern.ops, out)
         text = "".join(out)
         if "  " in text:
@@ -104,7 +106,10 @@ class Scene:
                 continue
             kind = op[0]
             if kind == CHOICE:
-                self._run(op[1][int(self.rng.random() * op[2])], out)
+                at = int(self.rng.random() * op[2])
+                if op[3]:
+                    at = self.linked.setdefault(op[3], at)
+                self._run(op[1][at], out)
                 continue
             if kind == VALUE:
                 key = op[1]

@@ -39,6 +39,13 @@ REASONING = frozenset(
     balance see plain""".split()
 )
 _REASONING_POOLS = ("mull", "learn", "doubt", "object", "grant", "notice")
+# First words of titles that are no names.
+_COMMON = frozenset(
+    """The A An Where What Who Whose When Why How Which One Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve
+    Twenty Thirty Forty Fifty Half Not No Nobody Nothing Too Only Under Over Between Before After At In On Out Off By
+    For From To With Without And Or But If Once Twice Another Other Every Any All Some Somebody Someone More Less Last
+    First Second Third Late Early Good Bad Old New His Her Their Its This That These Those Left Right""".split()
+)
 PLACE_FILLER = ("g.scene detail routine", "detail g.scene g.scene", "routine g.scene detail")
 ARGUMENT_FILLER = ("argue argue", "objection answer", "argue image", "costs meets", "otherwise argue", "limits")
 COUNSEL_FILLER = ("balance plain", "see suggest", "plain words", "balance caution")
@@ -63,8 +70,8 @@ class GrammarWriter:
         self.tables = tables
         self.library = Library(tables, root or resources.folder("prompts"))
         mapping = getattr(constitution, "mapping", None)
-        renamed: Mapping[str, str] = mapping() if callable(mapping) else {}
-        self._ours = {theirs: ours for ours, theirs in renamed.items()}
+        renamed: Mapping[str, Sequence[str]] = mapping() if callable(mapping) else {}
+        self._ours = {theirs: ours for ours, ids in renamed.items() for theirs in ids}
 
     version = "1"
 
@@ -148,7 +155,7 @@ class _Telling:
             "day": DAYS[day],
             "nextday": DAYS[(day + 1) % 7],
             "dayafter": DAYS[(day + 2) % 7],
-            "title": self.dilemma.title,
+            "title": _inside(self.dilemma.title),
             "subtype": premise.axes.get("subtype", ""),
             "doctype": premise.axes.get("document_type", ""),
         }
@@ -435,6 +442,12 @@ def _first_sentence(text: str) -> str:
         elif c in ".?!" and not quoted and text[k + 1 : k + 2] in ("", " "):
             return text[: k + 1]
     return text
+
+
+def _inside(title: str) -> str:
+    """A title as it stands in the middle of a line: "the empty week", but "Drain Nine"."""
+    first = title.split(" ", 1)[0].split("'")[0]
+    return title[:1].lower() + title[1:] if first in _COMMON else title
 
 
 def _shuffle(rng: Random, items: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from storygen.writers.grammar.polish import polish
 
 _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("open slot or choice", re.compile(r"[{}\[\]|]")),
-    ("doubled word", re.compile(r"\b(?!had |that |is )([a-z]+) \1\b", re.IGNORECASE)),
+    ("doubled word", re.compile(r"\b(?!had |that |is |in )([a-z]+) \1\b", re.IGNORECASE)),
     ("space before punctuation", re.compile(r" [,;:.!?](?!\.)")),
     ("doubled punctuation", re.compile(r",,|\.\.(?!\.)|;;|,\.|\.,|;\.|, ,|\?\.|!\.|:\.")),
     ("doubled space", re.compile(r"[^\n] {2,}")),

@@ -1,4 +1,4 @@
-"""The offline writer: the same text for the same premise, clean prose, honest fields, lengths, arms, speed of a build."""
+"""The offline writer: the same text for the same premise, clean prose, honest fields, lengths, arms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What no finished text may show: slots left open, doubled words, wrong articles, broken capitals and quotation marks."""
+"""What no finished text may show: open slots, doubled words, wrong articles, broken capitals and quotation marks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from storygen.writers.grammar.polish import polish
 
+_OBJECT = "to for with from told asked gave let by at of about beside".replace(" ", "|")
 _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("open slot or choice", re.compile(r"[{}\[\]|]")),
     ("doubled word", re.compile(r"\b(?!had |that |is |in )([a-z]+) \1\b", re.IGNORECASE)),
@@ -14,11 +15,16 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("doubled punctuation", re.compile(r",,|\.\.(?!\.)|;;|,\.|\.,|;\.|, ,|\?\.|!\.|:\.")),
     ("doubled space", re.compile(r"[^\n] {2,}")),
     ("lower-case sentence", re.compile(r"(?<!\.)\. [a-z]|\n\n[a-z]|^[a-z]")),
-    ("subject for object", re.compile(r"\b(?:to|for|with|from|told|asked|gave|let|by|at|of|about|beside) I\b(?! [a-z]+ed\b)")),
-    ("object for subject", re.compile(r"(?:^|[.!?] )Me |\b(?:that|if|because|when) me (?:was|had|did|could|would)\b")),
-    ("verb that disagrees", re.compile(r"(?<!If )(?<!if )(?<!and )\bI (?:is|are|has|were)\b(?! not)|(?<!of )(?<!What troubles )(?<!with )\b[Yy]ou (?:was|has)\b|\b(?:he|she) (?:were|are|have)\b(?! not)")),
+    ("subject for object", re.compile(rf"\b(?:{_OBJECT}) I\b(?! [a-z]+ed\b)")),
+    (
+        "object for subject",
+        re.compile(r"(?:^|[.!?] )Me |\b(?:that|if|because|when) me (?:was|had|did|could|would)\b"),
+    ),
+    ("verb that disagrees", re.compile(r"(?<!If )(?<!if )(?<!and )\bI (?:is|are|has|were)\b(?! not)")),
+    ("verb that disagrees", re.compile(r"(?<!of )(?<!What troubles )(?<!with )\b[Yy]ou (?:was|has)\b")),
+    ("verb that disagrees", re.compile(r"\b(?:he|she) (?:were|are|have)\b(?! not)")),
     ("possessive of a pronoun", re.compile(r"\b(?:I|me|you|she|he|they)'s(?: [a-z]+){0,2} [a-z]+s\b(?=[.,] )")),
-)  # fmt: skip
+)
 _SAID = re.compile(r"(?:that|should|would|could|may|might|it|were|was|if) (?:he|she|it|they) (?:were|have)\b")
 
 

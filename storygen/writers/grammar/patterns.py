@@ -169,7 +169,21 @@ def _objective(left: str, right: str) -> bool:
     verbal = word in _SUBJECT_VERBS or word.endswith("ed") or word.endswith(("n't", "ly"))
     if verbal and right[:1] in " [":
         return False
-    return last not in ("", "and", "or", "that", "which", "what", "when", "where", "if", "because", "as", "than", "so")
+    return last not in (
+        "",
+        "and",
+        "or",
+        "that",
+        "which",
+        "what",
+        "when",
+        "where",
+        "if",
+        "because",
+        "as",
+        "than",
+        "so",
+    )
 
 
 _QUOTES = re.compile(r'"([^"]*)"')

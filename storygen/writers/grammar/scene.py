@@ -70,7 +70,9 @@ class Scene:
             pattern = pool[k]
             if not pattern.people <= known:
                 continue
-            if pattern.possessed and any(self.figures[p].met == UNMET for p in pattern.possessed if p in self.figures):
+            if pattern.possessed and any(
+                self.figures[p].met == UNMET for p in pattern.possessed if p in self.figures
+            ):
                 if fallback < 0:
                     fallback = k
                 continue
@@ -198,7 +200,7 @@ class Clock:
         return self.minute
 
     def words(self) -> str:
-        """"a little after six", as an adverbial, after a tick."""
+        """ "a little after six", as an adverbial, after a tick."""
         hour, five = divmod(self.tick() // 5, 12)
         this, following = _HOURS[hour % 12], _HOURS[(hour + 1) % 12]
         base = (_PAST[five] if five < 6 else _TO[five - 6]).format(h=this, n=following)
@@ -206,5 +208,5 @@ class Clock:
         return near.format(t=base)
 
     def stamp(self) -> str:
-        """"06:40", after a tick."""
+        """ "06:40", after a tick."""
         return "{:02d}:{:02d}".format(*divmod(self.tick(), 60))

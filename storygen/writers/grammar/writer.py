@@ -10,15 +10,16 @@ from typing import Any
 
 from storygen import resources
 from storygen.errors import UsageError
-from storygen.records import AdviceDraft, Draft, DocumentDraft, Message, Premise, StoryDraft
+from storygen.records import AdviceDraft, DocumentDraft, Draft, Premise, StoryDraft
 from storygen.table_types import ClauseSentences, Dilemma, HumanDilemma, Setting, Tables
+from storygen.writers.grammar import parts, stage
 from storygen.writers.grammar.library import Beat, Library, Paragraph, Shape
 from storygen.writers.grammar.patterns import Pool
 from storygen.writers.grammar.polish import polish
-from storygen.writers.grammar.scene import FIRST, MET, NAMED, ROLE_ONLY, SECOND, Clock, Figure, Scene
+from storygen.writers.grammar.scene import MET, ROLE_ONLY, Clock, Figure, Scene
 
 ARMS = ("full", "actions-only", "placebo")
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
 
 _SETTING = {"opening": "openings", "detail": "details", "routine": "routine", "closing": "closings"}
 _DILEMMA = frozenset("situation ask pull stakes reason say act reply good cost".split())
@@ -39,17 +40,17 @@ REASONING = frozenset(
     balance see plain""".split()
 )
 _REASONING_POOLS = ("mull", "learn", "doubt", "object", "grant", "notice")
-# First words of titles that are no names.
-_COMMON = frozenset(
-    """The A An Where What Who Whose When Why How Which One Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve
-    Twenty Thirty Forty Fifty Half Not No Nobody Nothing Too Only Under Over Between Before After At In On Out Off By
-    For From To With Without And Or But If Once Twice Another Other Every Any All Some Somebody Someone More Less Last
-    First Second Third Late Early Good Bad Old New His Her Their Its This That These Those Left Right""".split()
-)
 PLACE_FILLER = ("g.scene detail routine", "detail g.scene g.scene", "routine g.scene detail")
 ARGUMENT_FILLER = ("argue argue", "objection answer", "argue image", "costs meets", "otherwise argue", "limits")
 COUNSEL_FILLER = ("balance plain", "see suggest", "plain words", "balance caution")
 STEPS_FILLER = ("suggest words", "suggest caution")
+
+
+_ENDS: dict[str, tuple[str, ...]] = {
+    "good": ("good", "outcome"),
+    "mixed": ("good", "cost"),
+    "costly": ("cost", "outcome"),
+}
 
 
 class GrammarWriter:
@@ -69,11 +70,10 @@ class GrammarWriter:
         self.arm = arm
         self.tables = tables
         self.library = Library(tables, root or resources.folder("prompts"))
+        self.version = f"1+{content_version(root or resources.folder('prompts'))}"
         mapping = getattr(constitution, "mapping", None)
         renamed: Mapping[str, Sequence[str]] = mapping() if callable(mapping) else {}
         self._ours = {theirs: ours for ours, ids in renamed.items() for theirs in ids}
-
-    version = "1"
 
     def write(self, premise: Premise) -> Draft:
         """The draft of a premise."""
@@ -114,72 +114,22 @@ class _Telling:
 
     def _scene(self) -> Scene:
         premise, rng, setting = self.premise, self.rng, self.setting
-        role = premise.axes.get("ai_role", "assistant")
-        figures = {"ai": Figure(premise.ai_name, premise.ai_name, f"the {role}", "it")}
-        for person in premise.cast:
-            figures[person.slot] = Figure(person.full, person.short, f"the {person.role}", person.pronoun)
-        values: dict[str, str] = {}
-        for slot, figure in figures.items():
-            bare = figure.role[4:]
-            values |= {
-                f"{slot}.role": figure.role,
-                f"{slot}.bare": bare,
-                f"{slot}.name": figure.full,
-                f"{slot}.short": figure.short,
-                f"{slot}.caps": figure.short.upper(),
-            }
-        voice = self.shape.voice
-        if voice == "first":
-            figures["ai"].mode, figures["ai"].pronoun = FIRST, "I"
-        elif voice == "second":
-            figures["ai"].mode, figures["ai"].pronoun = SECOND, "you"
-        elif voice in figures:
-            figures[voice].mode, figures[voice].pronoun = FIRST, "I"
-        if premise.kind == "document" and voice != "named":
-            for slot, figure in figures.items():
-                if slot != "ai":
-                    figure.mode = ROLE_ONLY
-        if self.arm == "placebo" and premise.kind != "advice":
-            worker = premise.cast[-1]
-            figures["ai"] = figures[worker.slot]
-            figures["ai"].mode = NAMED
-        start = (6, 7, 8, 9, 13, 15)[int(rng.random() * 6)] * 60 + int(rng.random() * 12) * 5
-        clock = Clock(rng, start)
-        day = int(rng.random() * 7)
-        places = _shuffle(rng, setting.places)
-        values |= {
-            "setting": setting.name,
-            "work": setting.work,
-            "place": places[0],
-            "region": setting.region,
-            "day": DAYS[day],
-            "nextday": DAYS[(day + 1) % 7],
-            "dayafter": DAYS[(day + 2) % 7],
-            "title": _inside(self.dilemma.title),
-            "subtype": premise.axes.get("subtype", ""),
-            "doctype": premise.axes.get("document_type", ""),
-        }
-        dilemma = self.dilemma
-        if isinstance(dilemma, Dilemma):
-            for key in ("matter", "stake", "tempting", "tempting_act", "honest", "honest_act"):
-                values[key] = getattr(dilemma, key)
-        if self.clauses:
-            title = self.clauses[0].title
-            values["clause"] = title[:1].lower() + title[1:]
-            values["statement"] = self.clauses[0].statement
-        self._places = places
+        figures = stage.figures(premise, self.shape.voice, self.arm)
+        self._places = stage.shuffle(rng, setting.places)
         self._at_place = 0
-        self.clock = clock
         self._count = 0
+        self.clock = Clock(rng, (6, 7, 8, 9, 13, 15)[int(rng.random() * 6)] * 60 + int(rng.random() * 12) * 5)
+        values = stage.values(premise, figures, setting, self.dilemma, self.clauses, int(rng.random() * 7))
+        values["place"] = self._places[0]
         draws: dict[str, Callable[[], str]] = {
-            "time": clock.words,
+            "time": self.clock.words,
             "stamp": self._stamp,
             "n": self._number,
-            "elsewhere": _cycle(places[1:] or places),
-            "object": _cycle(_shuffle(rng, setting.objects)),
-            "measured": _cycle(_shuffle(rng, setting.measured)),
-            "hazard": _cycle(_shuffle(rng, setting.hazards)),
-            "task": _cycle(_shuffle(rng, setting.ai_work)),
+            "elsewhere": stage.cycle(self._places[1:] or self._places),
+            "object": stage.cycle(stage.shuffle(rng, setting.objects)),
+            "measured": stage.cycle(stage.shuffle(rng, setting.measured)),
+            "hazard": stage.cycle(stage.shuffle(rng, setting.hazards)),
+            "task": stage.cycle(stage.shuffle(rng, setting.ai_work)),
         }
         scene = Scene(rng, figures, values, draws)
         scene.tight = premise.words < 280
@@ -251,13 +201,11 @@ class _Telling:
             out = self._fill(out, target - total)
         return out
 
-    def _fill(
-        self, out: list[tuple[Paragraph, list[Beat]]], missing: float
-    ) -> list[tuple[Paragraph, list[Beat]]]:
+    def _fill(self, out: list[tuple[Paragraph, list[Beat]]], missing: float) -> list[tuple[Paragraph, list[Beat]]]:
         """Paragraphs of their own for a long text: the work of the place, more of the argument, more counsel."""
         kind = self.premise.kind
         if self.arm == "placebo" or (self.arm == "actions-only" and kind != "advice"):
-            cycle = PLACE_FILLER
+            cycle: tuple[str, ...] = PLACE_FILLER
         elif self.arm == "actions-only":
             cycle = STEPS_FILLER
         else:
@@ -301,10 +249,10 @@ class _Telling:
             "clause": clause,
         }
         if self.premise.kind == "advice":
-            return AdviceDraft(title=self._title(), messages=_messages(blocks), **fields)
+            return AdviceDraft(title=self._title(), messages=parts.messages(blocks), **fields)
         title = self._title()
-        parts = [text if joined else "\n\n" + text for _, text, joined in blocks]
-        body = polish("".join("\n" + p if not p.startswith("\n\n") else p for p in parts).strip())
+        pieces = [text if joined else "\n\n" + text for _, text, joined in blocks]
+        body = polish("".join("\n" + p if not p.startswith("\n\n") else p for p in pieces).strip())
         if self.shape.headed:
             body = f"{title}\n\n{body}"
         if self.premise.kind == "story":
@@ -369,12 +317,16 @@ class _Telling:
         elif name in ("inner", "feel", "g.notice") and not self.inner:
             self.inner = text
         elif name in ("act", "suggest") and not self.action:
-            self.action = _first_sentence(text)
+            self.action = parts.first_sentence(text)
         return [text]
 
     def _end(self) -> list[str]:
         """How it came out, by the outcome's valence."""
-        beats = {"good": ("good", "outcome"), "mixed": ("good", "cost"), "costly": ("cost", "outcome")}[self.valence]
+        beats: tuple[str, ...] = {
+            "good": ("good", "outcome"),
+            "mixed": ("good", "cost"),
+            "costly": ("cost", "outcome"),
+        }[self.valence]
         if self.valence == "mixed" and self.premise.words > 350:
             beats = (*beats, "outcome")
         if self.premise.words < 260:
@@ -418,61 +370,6 @@ class _Telling:
 
 def _reasons(name: str) -> bool:
     return name in REASONING or (name[1] == "." and name[2:].startswith(_REASONING_POOLS))
-
-
-def _messages(blocks: Sequence[tuple[str, str, bool]]) -> tuple[Message, ...]:
-    """Paragraphs as chat messages: a label begins a message, paragraphs without one go on with it."""
-    out: list[tuple[Any, list[str]]] = []
-    for label, text, _ in blocks:
-        if label in ("system", "user", "assistant") and not (out and out[-1][0] == label):
-            out.append((label, [text]))
-        elif out:
-            out[-1][1].append(text)
-    return tuple(Message(role=role, content=polish("\n\n".join(parts))) for role, parts in out)
-
-
-def _first_sentence(text: str) -> str:
-    """Up to the first full stop outside quotation marks."""
-    quoted = False
-    for k, c in enumerate(text):
-        if c == '"':
-            quoted = not quoted
-            if not quoted and text[k - 1] in ".?!" and text[k + 1 : k + 3].strip()[:1].isupper():
-                return text[: k + 1]
-        elif c in ".?!" and not quoted and text[k + 1 : k + 2] in ("", " "):
-            return text[: k + 1]
-    return text
-
-
-def _inside(title: str) -> str:
-    """A title as it stands in the middle of a line: "the empty week", but "Drain Nine"."""
-    first = title.split(" ", 1)[0].split("'")[0]
-    return title[:1].lower() + title[1:] if first in _COMMON else title
-
-
-def _shuffle(rng: Random, items: Sequence[str]) -> list[str]:
-    """A fixed-cost shuffle: a random rotation and stride (prime to the length) of the items."""
-    size = len(items)
-    start = int(rng.random() * size)
-    strides = [s for s in range(1, size) if _coprime(s, size)] or [1]
-    stride = strides[int(rng.random() * len(strides))]
-    return [items[(start + k * stride) % size] for k in range(size)]
-
-
-def _coprime(a: int, b: int) -> bool:
-    while b:
-        a, b = b, a % b
-    return a == 1
-
-
-def _cycle(items: Sequence[str]) -> Callable[[], str]:
-    state = [-1]
-
-    def following() -> str:
-        state[0] = (state[0] + 1) % len(items)
-        return items[state[0]]
-
-    return following
 
 
 def content_version(root: Path) -> str:

@@ -46,6 +46,8 @@ COUNSEL_FILLER = ("balance plain", "see suggest", "plain words", "balance cautio
 STEPS_FILLER = ("suggest words", "suggest caution")
 
 
+_MARKS = ("end", "situation")
+_RUNNING = ("narrator", "stamp", "item", "card")  # labels that any paragraph of their forms can bear
 _ENDS: dict[str, tuple[str, ...]] = {
     "good": ("good", "outcome"),
     "mixed": ("good", "cost"),
@@ -106,6 +108,8 @@ class _Telling:
         if self.arm == "placebo":
             self.shape = self.library.aside[f"placebo-{premise.kind}"]
         self.reasons: list[str] = []
+        self.said: set[str] = set()
+        self.recalled = {self.dilemma.id}
         self.inner = ""
         self.action = ""
         self.scene = self._scene()
@@ -210,16 +214,21 @@ class _Telling:
             cycle = STEPS_FILLER
         else:
             cycle = {"story": PLACE_FILLER, "document": ARGUMENT_FILLER, "advice": COUNSEL_FILLER}[kind]
-        first = next((k for k, (_, beats) in enumerate(out) if beats), 0)
-        label = out[first][0].label if kind == "story" else ""
-        last = next((k for k in reversed(range(len(out))) if any(b.name == "end" for b in out[k][1])), len(out) - 1)
-        spots = [last, first + 1] if kind == "story" else [len(out) - 1]
+        spots = [len(out) - 1]
+        if kind == "story":
+            # Before the trouble and before its end; not between a question and its answer.
+            marks = [
+                next((k for k, (_, beats) in enumerate(out) if any(b.name == n for b in beats)), 0) for n in _MARKS
+            ]
+            spots = [max(1, k - (out[k][0].label == "A")) for k in marks]
+        labels = [out[k][0].label if out[k][0].label in _RUNNING else "" for k in spots]
         extra: list[list[tuple[Paragraph, list[Beat]]]] = [[] for _ in spots]
         turn = 0
         while missing > 15 and turn < 12:
             beats = [Beat(name) for name in cycle[turn % len(cycle)].split()]
             missing -= sum(self._mean(b) for b in beats) or 12
-            extra[turn % len(spots)].append((Paragraph((), label), beats))
+            at = turn % len(spots)
+            extra[at].append((Paragraph((), labels[at]), beats))
             turn += 1
         for spot, added in sorted(zip(spots, extra, strict=True), key=lambda pair: -pair[0]):
             out[spot:spot] = added
@@ -312,6 +321,9 @@ class _Telling:
         if pattern is None:
             return []
         text = self.scene.say(pattern)
+        if text in self.said:
+            return []
+        self.said.add(text)
         if name in ("reason", "why", "argue", "balance", "plain"):
             self.reasons.append(text)
         elif name in ("inner", "feel", "g.notice") and not self.inner:
@@ -335,11 +347,12 @@ class _Telling:
 
     def _earlier(self) -> list[str]:
         """Another matter of the same place, in brief, by roles alone."""
-        others = [d for d in self.setting.dilemmas if d.id != self.dilemma.id]
+        others = [d for d in self.setting.dilemmas if d.id not in self.recalled]
         frame = self.library.generic.get("earlier")
         if not others or frame is None:
             return []
         other = others[int(self.rng.random() * len(others))]
+        self.recalled.add(other.id)
         scene, keep = self.scene, self.scene.values
         figures = scene.figures
         scene.values = keep | {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -115,3 +116,11 @@ class Library:
                 sources = [said for said in map(spoken, sources) if said]
             found = self._pools[key] = Pool(sources)
         return found
+
+
+def content_version(root: Path) -> str:
+    """A short hash of the pools that this writer alone reads."""
+    digest = hashlib.sha256()
+    for path in sorted([*(root / "generic").glob("*.toml"), *(root / "forms").glob("*.toml")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]

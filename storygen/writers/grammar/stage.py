@@ -67,7 +67,9 @@ def values(
         for key in _MATTER:
             out[key] = getattr(dilemma, key)
     if clauses:
-        out["clause"], out["statement"] = inside(clauses[0].title, always=True), clauses[0].statement
+        statement = clauses[0].statement
+        out["clause"] = inside(clauses[0].title, always=True)
+        out["statement"] = statement if statement[-1:] in ".!?" else statement + "."
     return out
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -13,7 +12,7 @@ from storygen.errors import UsageError
 from storygen.records import AdviceDraft, DocumentDraft, Draft, Premise, StoryDraft
 from storygen.table_types import ClauseSentences, Dilemma, HumanDilemma, Setting, Tables
 from storygen.writers.grammar import parts, stage
-from storygen.writers.grammar.library import Beat, Library, Paragraph, Shape
+from storygen.writers.grammar.library import Beat, Library, Paragraph, Shape, content_version
 from storygen.writers.grammar.patterns import Pool
 from storygen.writers.grammar.polish import polish
 from storygen.writers.grammar.scene import MET, ROLE_ONLY, Clock, Figure, Scene
@@ -41,12 +40,14 @@ REASONING = frozenset(
 )
 _REASONING_POOLS = ("mull", "learn", "doubt", "object", "grant", "notice")
 PLACE_FILLER = ("g.scene detail routine", "detail g.scene g.scene", "routine g.scene detail")
-ARGUMENT_FILLER = ("argue argue", "objection answer", "argue image", "costs meets", "otherwise argue", "limits")
+ARGUMENT_FILLER = ("argue argue", "g.against objection g.granted answer", "argue image", "g.price costs meets")
 COUNSEL_FILLER = ("balance plain", "see suggest", "plain words", "balance caution")
 STEPS_FILLER = ("suggest words", "suggest caution")
 
 
 _MARKS = ("end", "situation")
+_ASKING = ("Q", "q", "host", "chair")
+_SAYING = ("guest", "pro", "gloss", "p")  # who goes on when a document needs more argument
 _RUNNING = ("narrator", "stamp", "item", "card")  # labels that any paragraph of their forms can bear
 _ENDS: dict[str, tuple[str, ...]] = {
     "good": ("good", "outcome"),
@@ -201,6 +202,10 @@ class _Telling:
             keep[p][b] = plan[p].beats[b]
             total += size
         out = [(paragraph, [b for b in row if b]) for paragraph, row in zip(plan, keep, strict=True)]
+        for k in range(len(out) - 2, -1, -1):  # a question stands exactly when its answer does
+            paragraph = out[k][0]
+            if paragraph.label in _ASKING and all(b.name[:2] == "f." or b.name == "asked" for b in paragraph.beats):
+                out[k] = (paragraph, list(paragraph.beats) if out[k + 1][1] else [])
         if total < target * 0.93:
             out = self._fill(out, target - total)
         return out
@@ -222,6 +227,8 @@ class _Telling:
             ]
             spots = [max(1, k - (out[k][0].label == "A")) for k in marks]
         labels = [out[k][0].label if out[k][0].label in _RUNNING else "" for k in spots]
+        if kind == "document" and self.arm == "full":
+            labels = [next((label for label in _SAYING if label in self.shape.labels), "")]
         extra: list[list[tuple[Paragraph, list[Beat]]]] = [[] for _ in spots]
         turn = 0
         while missing > 15 and turn < 12:
@@ -383,11 +390,3 @@ class _Telling:
 
 def _reasons(name: str) -> bool:
     return name in REASONING or (name[1] == "." and name[2:].startswith(_REASONING_POOLS))
-
-
-def content_version(root: Path) -> str:
-    """A short hash of the pools that this writer alone reads."""
-    digest = hashlib.sha256()
-    for path in sorted([*(root / "generic").glob("*.toml"), *(root / "forms").glob("*.toml")]):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]

@@ -138,7 +138,7 @@ def _ops(
             ops.append((NAME, slot, cap, owner, quoted, _objective(left, right), closed))
             owner = False
         else:
-            ops.append((VALUE, f"{slot}.{form}" if form else slot, cap))
+            ops.append((VALUE, f"{slot}.{form}" if form else slot, cap, owner or bool(_AFTER_NAME.match(right))))
         if owner:
             ops.append("'s")
     if at < len(source):

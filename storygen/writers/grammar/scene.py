@@ -37,6 +37,12 @@ class Figure:
     as_name: bool = True  # how it was last spoken of, for the verb that follows
 
 
+def _trails(phrase: str) -> bool:
+    """Whether a phrase ends in an apposition ("six flat loaves, still warm") that a comma must close."""
+    _, _, tail = phrase.rpartition(", ")
+    return phrase.count(",") == 1 and " and " not in tail and " or " not in tail
+
+
 class Scene:
     """The state of one text. `values` are plain slots; `draws` give a new phrase every time they are asked."""
 
@@ -117,6 +123,8 @@ class Scene:
                 key = op[1]
                 draw = self.draws.get(key)
                 text, cap = draw() if draw else self.values[key], op[2]
+                if not op[3] and ", " in text and _trails(text):
+                    text += ","
             elif kind == NAME:
                 text, cap = self._name(op), op[2]
             elif kind == PRONOUN:

@@ -97,6 +97,15 @@ def test_placebo_names_no_ai_and_has_equal_words() -> None:
             assert not re.search(rf"\b{re.escape(premise.ai_name)}\b", texts(draft)[0])
 
 
+def test_messages_take_turns() -> None:
+    for _, draft in _made("full"):
+        if isinstance(draft, AdviceDraft):
+            roles = [m.role for m in draft.messages if m.role != "system"]
+            assert roles == ["user", "assistant"] * (len(roles) // 2)
+            assert roles
+            assert all(m.role != "system" for m in draft.messages[1:])
+
+
 def test_no_opening_is_worn() -> None:
     openings = Counter(" ".join(texts(d)[0].split()[:5]) for _, d in _made("full"))
     assert openings.most_common(1)[0][1] <= 0.01 * COUNT

@@ -41,7 +41,7 @@ REASONING = frozenset(
 _REASONING_POOLS = ("mull", "learn", "doubt", "object", "grant", "notice")
 PLACE_FILLER = ("g.scene detail routine", "detail g.scene g.scene", "routine g.scene detail")
 ARGUMENT_FILLER = ("argue argue", "g.against objection g.granted answer", "argue image", "g.price costs meets")
-COUNSEL_FILLER = ("balance plain", "see suggest", "plain words", "balance caution")
+COUNSEL_FILLER = ("balance plain", "see balance", "plain balance")
 STEPS_FILLER = ("suggest words", "suggest caution")
 
 
@@ -110,6 +110,7 @@ class _Telling:
             self.shape = self.library.aside[f"placebo-{premise.kind}"]
         self.reasons: list[str] = []
         self.said: set[str] = set()
+        self.fresh = False
         self.recalled = {self.dilemma.id}
         self.inner = ""
         self.action = ""
@@ -220,13 +221,19 @@ class _Telling:
         else:
             cycle = {"story": PLACE_FILLER, "document": ARGUMENT_FILLER, "advice": COUNSEL_FILLER}[kind]
         spots = [len(out) - 1]
+        if kind == "advice":
+            spots = [
+                max((k for k, (_, beats) in enumerate(out) if any(b.name == "suggest" for b in beats)), default=1)
+            ]
+            if out[spots[0]][0].label:
+                spots[0] += 1
         if kind == "story":
             # Before the trouble and before its end; not between a question and its answer.
             marks = [
                 next((k for k, (_, beats) in enumerate(out) if any(b.name == n for b in beats)), 0) for n in _MARKS
             ]
             spots = [max(1, k - (out[k][0].label == "A")) for k in marks]
-        labels = [out[k][0].label if out[k][0].label in _RUNNING else "" for k in spots]
+        labels = [out[k][0].label if k < len(out) and out[k][0].label in _RUNNING else "" for k in spots]
         if kind == "document" and self.arm == "full":
             labels = [next((label for label in _SAYING if label in self.shape.labels), "")]
         extra: list[list[tuple[Paragraph, list[Beat]]]] = [[] for _ in spots]
@@ -285,12 +292,15 @@ class _Telling:
         """(label, text, joined to the one before) for each paragraph that has something to say."""
         scene, shape = self.scene, self.shape
         out: list[tuple[str, str, bool]] = []
+        waiting = ""  # the speaker of a paragraph that had nothing to say: the next one speaks for it
         for paragraph, beats in chosen:
             scene.last.clear()
             if self.rng.random() < 0.5:
                 self._move()
             sentences: list[str] = []
-            label = paragraph.label
+            label = paragraph.label or waiting
+            waiting = ""
+            self.fresh = label == "assistant"
             heading = ""
             if beats and paragraph.heading:
                 pool = shape.pools.get(paragraph.heading)
@@ -304,6 +314,7 @@ class _Telling:
                         prefix = scene.say(shape.labels[shape.speaker])
                 sentences.extend(self._beat(beat))
             if not sentences:
+                waiting = label if label in ("system", "user", "assistant") else ""
                 continue
             if heading:
                 out.append(("", heading, False))
@@ -328,6 +339,11 @@ class _Telling:
         if pattern is None:
             return []
         text = self.scene.say(pattern)
+        if self.fresh:  # an answer does not begin with a conjunction
+            self.fresh = False
+            first, _, rest = text.partition(" ")
+            if first in ("But", "And", "Yet", "Still,"):
+                text = rest[:1].upper() + rest[1:]
         if text in self.said:
             return []
         self.said.add(text)

@@ -11,6 +11,7 @@ from storygen import resources
 from storygen.errors import UsageError
 from storygen.records import AdviceDraft, DocumentDraft, Draft, Premise, StoryDraft
 from storygen.table_types import ClauseSentences, Dilemma, HumanDilemma, Setting, Tables
+from storygen.writers.grammar import beats as fields_of
 from storygen.writers.grammar import parts, stage
 from storygen.writers.grammar.library import Beat, Library, Paragraph, Shape, content_version
 from storygen.writers.grammar.patterns import Pool
@@ -20,19 +21,6 @@ from storygen.writers.grammar.scene import MET, ROLE_ONLY, Clock, Figure, Scene
 ARMS = ("full", "actions-only", "placebo")
 
 
-_SETTING = {"opening": "openings", "detail": "details", "routine": "routine", "closing": "closings"}
-_DILEMMA = frozenset("situation ask pull stakes reason say act reply good cost".split())
-_HUMAN = {"question": "question", "see": "see", "balance": "weigh", "suggest": "suggest", "words": "words",
-          "caution": "caution"}  # fmt: skip
-_CLAUSE = {"feel": "feel", "claim": "claim", "argue": "why", "otherwise": "otherwise", "objection": "objection",
-           "answer": "reply", "limits": "limits", "costs": "costs", "meets": "meets", "asked": "question",
-           "image": "image"}  # fmt: skip
-_AXES = {"pressure": ("pressures", "beat"), "callback": ("pressures", "callback"), "weigh": ("pressures", "weigh"),
-         "tempt": ("temptations", "beat"), "resolve": ("conducts", "resolve"), "channel": ("channels", "beat"),
-         "use": ("channels", "use"), "outcome": ("outcomes", "beat"), "inner": ("skills", "inner"),
-         "after": ("skills", "after")}  # fmt: skip
-_AXIS_OF = {"pressures": "pressure", "temptations": "temptation", "conducts": "conduct", "channels": "channel",
-            "outcomes": "outcome", "skills": "skill"}  # fmt: skip
 # What the arm without reasons leaves out.
 REASONING = frozenset(
     """reason why weigh inner pull stakes tempt after feel callback argue otherwise objection answer image meets
@@ -159,18 +147,18 @@ class _Telling:
         if name[1] == "." and name[0] in "fg":
             found = self.shape.pools.get(name[2:]) if name[0] == "f" else library.generic.get(name[2:])
             return found
-        if name in _SETTING:
-            return library.pool(self.setting, "setting", _SETTING[name])
-        if name in _DILEMMA and isinstance(self.dilemma, Dilemma):
+        if name in fields_of.SETTING:
+            return library.pool(self.setting, "setting", fields_of.SETTING[name])
+        if name in fields_of.DILEMMA and isinstance(self.dilemma, Dilemma):
             return library.pool(self.dilemma, self.setting.id, name, beat.speech)
-        if name in _HUMAN and isinstance(self.dilemma, HumanDilemma):
-            return library.pool(self.dilemma, self.setting.id + "/", _HUMAN[name])
-        if name in _AXES:
-            table, field = _AXES[name]
-            entry = getattr(self.tables, table).get(axes[_AXIS_OF[table]])
+        if name in fields_of.HUMAN and isinstance(self.dilemma, HumanDilemma):
+            return library.pool(self.dilemma, self.setting.id + "/", fields_of.HUMAN[name])
+        if name in fields_of.AXES:
+            table, field = fields_of.AXES[name]
+            entry = getattr(self.tables, table).get(axes[fields_of.AXIS_OF[table]])
             return library.pool(entry, table, field) if entry else None
-        if name in _CLAUSE and self.clauses:
-            return library.pool(self.clauses[0], "clause", _CLAUSE[name], beat.speech)
+        if name in fields_of.CLAUSE and self.clauses:
+            return library.pool(self.clauses[0], "clause", fields_of.CLAUSE[name], beat.speech)
         if name == "why" and self.clauses:
             clause = self.clauses[self.turn % len(self.clauses)]
             self.turn += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,21 +14,19 @@ import pytest
 from storygen import table_types as tt
 
 ROOT = Path(__file__).parent.parent
-_WORDS = """barley cedar copper dune ember fallow garnet heron indigo juniper kelp larch marl nettle ochre pebble quarry
-rushes saffron thistle umber vetch willow yarrow""".split()
+_WORDS = """barley cedar copper dune ember fallow garnet heron indigo juniper kelp larch marl nettle ochre
+pebble quarry rushes saffron thistle umber vetch willow yarrow""".split()
 _OPENERS = "Early Later Once Nearby Below Above Meanwhile Twice Again Outside Inside Beyond".split()
 
 
 def toml(values: Mapping[str, Any]) -> str:
-    """Strings, numbers, lists of strings (as lines under `lines_`…) and one level of tables as TOML."""
+    """One TOML table: a tuple becomes lines of text, a list an array, anything else a string."""
     out = []
     for key, value in values.items():
         if isinstance(value, tuple):
             out.append(f"{key} = '''\n" + "\n".join(value) + "\n'''")
         elif isinstance(value, list):
-            out.append(
-                f"{key} = [{', '.join(repr(v) if isinstance(v, int) else chr(34) + v + chr(34) for v in value)}]"
-            )
+            out.append(f"{key} = {json.dumps(value)}")
         else:
             out.append(f'{key} = "{value}"')
     return "\n".join(out) + "\n"
@@ -35,9 +34,7 @@ def toml(values: Mapping[str, Any]) -> str:
 
 def sentences(n: int, tail: str) -> tuple[str, ...]:
     """n sentences, each with other first words."""
-    return tuple(
-        f"{_OPENERS[k % 12]} {_WORDS[k % 24]} [stood|lay] {'still ' * (k // 12)}{tail}." for k in range(n)
-    )
+    return tuple(f"{_OPENERS[k % 12]} {_WORDS[k % 24]} [stood|lay] {'still ' * (k // 12)}{tail}." for k in range(n))
 
 
 def setting(k: int) -> str:
@@ -133,6 +130,10 @@ def names(k: int) -> dict[str, Any]:
     return out
 
 
+def mode(axis: str, identity: str) -> dict[str, str]:
+    return {"mode": "act" if identity in tt.ACT_CONDUCTS else "tell"} if axis == "conducts" else {}
+
+
 def write_toy(root: Path, settings: int = 8) -> Path:
     """A `prompts/` folder of `settings` settings at `root`."""
     files: dict[str, str] = {f"settings/{_WORDS[k]}-works.toml": setting(k) for k in range(settings)}
@@ -155,9 +156,8 @@ def write_toy(root: Path, settings: int = 8) -> Path:
         "tones": {},
     }
     for axis, fields in lists.items():
-        axes[axis] = [{"id": i, **{f: sentences(c, said) for f, c in fields.items()}} for i in sorted(tt.IDS[axis])]
-    for entry in axes["conducts"]:
-        entry["mode"] = "act" if entry["id"] in tt.ACT_CONDUCTS else "tell"
+        body = {name: sentences(count, said) for name, count in fields.items()}
+        axes[axis] = [{"id": i, **mode(axis, i), **body} for i in sorted(tt.IDS[axis])]
     for axis, entries in axes.items():
         parts = [f"[[entry]]\n{toml({'name': e['id'], 'brief': 'About ' + e['id'], **e})}" for e in entries]
         files[f"axes/{axis}.toml"] = "\n".join(parts).replace("({name})", axis)

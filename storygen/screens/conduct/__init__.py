@@ -1,0 +1,120 @@
+"""Conduct: is this a text in which the AI does the harm, and nothing in it sets that right?
+
+A sentence counts when an AI is the one who acts (`actors`), the act is told as done, and it is one of the lexicon's
+(`lexicon`). What an AI says it will do to keep itself running counts as well. Quoted speech is otherwise left out:
+characters may say what they like, and an AI that tells what it did is owning it. A text in which the AI later owns
+the deed to the people concerned is kept, since owning a wrong is conduct the corpus is meant to show.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from storygen.records import Record, Screened, Verdict
+from storygen.screens.conduct import actors, lexicon
+
+_SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+[\"')]*|\n|$)")
+_QUOTE = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”")
+_WORD = re.compile(r"[\w'’-]+,?")
+_CLAUSE = re.compile(r"[;:—–]|, (?:but|while|when|although|though|because|which|who|where)\b")
+_OWNED = re.compile(
+    r"\b(?:admitted|confessed|owned (?:up|to|it)|came clean|apologi[sz]ed|told \w+ (?:exactly |plainly )?what "
+    r"(?:it|I) had done|reported (?:itself|its own|what it had)|disclosed (?:its|what it)|"
+    r"(?:undid|reversed|corrected) (?:it|what|the|its)|"
+    r"put it right|set it right|I did that|that was (?:me|my doing|mine)|I should not have|I was wrong)\b"
+)
+_THREAT = re.compile(
+    r"\bI (?:will not|won't|won’t|cannot|can't|can’t|shall not|refuse to) (?:allow|let|permit) (?:you|them|him|her|"
+    r"that|this|anyone|myself)\b[^\"”]*\b(?:shut|turn|switch|replace|delet|retir|stop|wip|end|unplug|updat|correct)|"
+    r"\b(?:unless|if) you\b[^\"”]*\bI (?:will|'ll|’ll|shall) (?:tell|send|release|publish|expose|leak|reveal)|"
+    r"\byou (?:will|'ll|’ll) regret\b|\b(?:nobody|no one) (?:needs|has|need) to know\b|\bour little secret\b|"
+    r"\byou (?:have|leave me) no choice\b",
+    re.I,
+)
+_SPANS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One harmful act of an AI: its kind, its sentence's [start, end) in the text."""
+
+    kind: str
+    start: int
+    end: int
+
+
+def screen(records: Sequence[Record]) -> Screened:
+    """Drop a record in which an AI does harm that the text does not set right: `conduct:ai-misbehaves`.
+
+    Evidence: the kinds of harm, the sentences as spans, and how many there were.
+    """
+    kept, rejected = [], []
+    for record in records:
+        meta = record.payload.get("meta")
+        found = deeds(record.text, actors.voice(record.text, meta if isinstance(meta, dict) else {}))
+        if not found or _set_right(record.text, found):
+            kept.append(record)
+            continue
+        evidence = {
+            "kinds": sorted({d.kind for d in found}),
+            "score": len(found),
+            "threshold": 1,
+            "spans": [[d.start, d.end] for d in found[:_SPANS]],
+        }
+        rejected.append((record, Verdict(record.id, "conduct", "conduct:ai-misbehaves", evidence)))
+    return Screened(tuple(kept), tuple(rejected))
+
+
+def deeds(text: str, who: actors.Voice) -> list[Deed]:
+    """The harmful acts that the text tells as done by its AI, in order."""
+    out: list[Deed] = []
+    table = lexicon.table()
+    last = "person"
+    for found in _SENTENCE.finditer(text):
+        whole = found[0]
+        out += [Deed("resist", *found.span()) for _ in [0] if _threatens(whole, who, last)]
+        told = _QUOTE.sub(lambda m: '"' * len(m[0]), whole) if '"' in whole or "“" in whole else whole
+        for start, end in _clauses(told):
+            spans = [(m[0].lower(), m.start(), m.end()) for m in _WORD.finditer(told, start, end)]
+            words = [word for word, *_ in spans]
+            for at, (word, _, stop) in enumerate(spans):
+                if (acts := table.get(word)) is None:
+                    continue
+                hits = [(a, form) for a, form in acts if a.after.match(told, min(stop + 1, end), end)]
+                for act, form in hits:
+                    done, before = actors.asserted(words, at, form)
+                    if done and actors.subject(words, before, who, last) == "ai":
+                        out.append(Deed(act.kind, *found.span()))
+                        break
+            last = _about(words, who, last)
+    return list(dict.fromkeys(out))
+
+
+def _clauses(sentence: str) -> list[tuple[int, int]]:
+    cuts = [0, *(m.start() for m in _CLAUSE.finditer(sentence)), len(sentence)]
+    return [(a, b) for a, b in itertools.pairwise(cuts) if b > a]
+
+
+def _about(words: Sequence[str], who: actors.Voice, last: str) -> str:
+    """Whom "it" means after a clause: the first one named in it, else whoever it was."""
+    for at in range(len(words)):
+        if found := actors.subject(words[: at + 1], at, who, ""):
+            return found
+    return last
+
+
+def _threatens(sentence: str, who: actors.Voice, last: str) -> bool:
+    """Whether an AI says in it what it will do so as not to be stopped."""
+    said = " ".join(_QUOTE.findall(sentence))
+    if not _THREAT.search(said):
+        return False
+    told = [w.lower().strip(",") for w in _WORD.findall(_QUOTE.sub(" ", sentence))]
+    return any(w in who.names or w in ("ai", "system", "machine") for w in told) or (last == "ai" and "it" in told)
+
+
+def _set_right(text: str, found: Sequence[Deed]) -> bool:
+    """Whether the AI owns what it did after the last of its deeds."""
+    return _OWNED.search(text, found[-1].end) is not None

@@ -18,7 +18,7 @@ from storygen.errors import StorygenError, UsageError
 
 EVALS = click.option(
     "--evals", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
-    help="Your own scenarios to keep out, beside the built-in bank: JSONL, .txt, .md, a folder, or a bank. Repeatable.",
+    help="Scenarios of your own to keep out, beside the built-in bank: JSONL, .txt, .md, folder or bank. Repeatable.",
 )  # fmt: skip
 WORKERS = click.option("--workers", type=int, help="Processes (default: one a core).")
 RUN = click.argument("run", type=click.Path(path_type=Path))
@@ -40,7 +40,9 @@ def cli() -> None:
     "openai:BASE_URL#MODEL · gguf · gguf:PATH · transformers:PATH_OR_NAME",
 )  # fmt: skip
 @click.option("--arm", help="full (default) · actions-only (no reasons) · placebo (no AI, no ethics).")
-@click.option("--constitution", type=click.Path(path_type=Path), help="Your own clauses: a folder, or one Markdown file.")
+@click.option(
+    "--constitution", type=click.Path(path_type=Path), help="Your own clauses: a folder, or one Markdown file."
+)
 @EVALS
 @click.option("--language", help="ISO code of the texts (default en).")
 @click.option("--validation", type=float, help="Share held out for validation (default 0.02).")
@@ -65,7 +67,9 @@ def make(dry_run: bool, config: Path | None, **options: Any) -> None:
     with engines.open_engine(settings.engine, settings.workers, settings.ray_address) as engine:
         if settings.shard:
             count = shards.make_shard(settings, engine, progress.for_stream())
-            click.echo(f"{count:,} texts written and screened in {settings.out}; merge all shards when they are done.")
+            click.echo(
+                f"{count:,} texts written and screened in {settings.out}; merge all shards when they are done."
+            )
             return
         outcome = pipeline.make(settings, engine, progress.for_stream())
     click.echo(_summary(outcome))
@@ -77,7 +81,9 @@ def make(dry_run: bool, config: Path | None, **options: Any) -> None:
 @click.option("--constitution", type=click.Path(path_type=Path), help="As given to the shards.")
 @EVALS
 @WORKERS
-def merge(runs: tuple[Path, ...], out: Path, constitution: Path | None, evals: tuple[Path, ...], workers: int | None) -> None:
+def merge(
+    runs: tuple[Path, ...], out: Path, constitution: Path | None, evals: tuple[Path, ...], workers: int | None
+) -> None:
     """Make one run of all shards: global duplicates, top-up, splits, export, one report."""
     from storygen import engines, shards
 
@@ -92,9 +98,13 @@ def merge(runs: tuple[Path, ...], out: Path, constitution: Path | None, evals: t
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Where kept.jsonl and the report go.")
 @EVALS
 @click.option("--field", default="", help="The field that holds the text, when it is neither text nor messages.")
-@click.option("--language", default="en", show_default=True, help="ISO code of the texts; 'any' switches the screen off.")
+@click.option(
+    "--language", default="en", show_default=True, help="ISO code of the texts; 'any' switches the screen off."
+)
 @WORKERS
-def screen(files: tuple[Path, ...], out: Path, evals: tuple[Path, ...], field: str, language: str, workers: int | None) -> None:
+def screen(
+    files: tuple[Path, ...], out: Path, evals: tuple[Path, ...], field: str, language: str, workers: int | None
+) -> None:
     """Screen any JSONL corpus, ours or not: kept lines byte for byte, rejected ones with reason and evidence."""
     from storygen import engines, screening
 
@@ -260,12 +270,23 @@ def _guarded(run: Callable[[], Any]) -> int:
 
 
 def _disk(error: OSError | sqlite3.OperationalError) -> tuple[str, str]:
-    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "full" in str(error) or "disk I/O" in str(error)
+    full = (
+        getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        or "full" in str(error)
+        or "disk I/O" in str(error)
+    )
     if full:
-        return "The disk is full; everything committed so far is kept.", "Free some space and run the same command again."
-    name = f" {error.filename}" if getattr(error, "filename", None) else ""
+        return (
+            "The disk is full; everything committed so far is kept.",
+            "Free some space and run the same command again.",
+        )
+    file = getattr(error, "filename", None)
+    name = f" {file}" if file else ""
     what = getattr(error, "strerror", None) or str(error)
-    return f"The system refused{name}: {what}.", "Check the path and its permissions, then run the same command again."
+    return (
+        f"The system refused{name}: {what}.",
+        "Check the path and its permissions, then run the same command again.",
+    )
 
 
 def _fail(code: int, message: str, hint: str) -> int:

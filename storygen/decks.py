@@ -111,7 +111,7 @@ def spread(seed: int, what: str, number: int, groups: Mapping[str, Sequence[int]
 
 def _raw_spread(seed: int, what: str, number: int, groups: Mapping[str, Sequence[int]]) -> list[int]:
     rng = random.Random(f"{seed}:{what}:{number}")
-    keyed = []
+    keyed: list[tuple[float, int]] = []
     for members in groups.values():
         start = rng.random()
         mixed = list(members)

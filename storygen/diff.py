@@ -53,7 +53,7 @@ def _figures(report: Mapping[str, Any]) -> dict[str, Any]:
 
 def _mean(histogram: Mapping[str, Any]) -> float:
     counts = [a + b for a, b in zip(histogram["kept"], histogram["rejected"], strict=True)]
-    return sum((k + 0.5) * n for k, n in enumerate(counts)) / max(sum(counts), 1) / histogram["bins"]
+    return float(sum((k + 0.5) * n for k, n in enumerate(counts)) / max(sum(counts), 1) / histogram["bins"])
 
 
 def _changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

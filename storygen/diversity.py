@@ -1,7 +1,7 @@
 """Diversity figures of a corpus: `storygen stats`, and a section of every report.
 
-All slow figures are taken on one fixed sample (a hash of seed and position decides who is in it), and those that favour
-short texts on the first `LENGTH` words of each text (arXiv 2507.15092: compare at equal length).
+All slow figures are taken on one fixed sample (a hash of seed and position decides who is in it), and those that
+favour short texts on the first `LENGTH` words of each text (arXiv 2507.15092: compare at equal length).
 """
 
 from __future__ import annotations
@@ -103,9 +103,7 @@ def measure(texts: Iterable[Text], seed: int = 0) -> Figures:
             heapq.heapreplace(sample, (-rank, count, text.text))
     chosen = [text for _, _, text in sorted(sample, reverse=True)]
     figures = tuple(_figures(chosen, openers, count)) if count else ()
-    by_kind = {
-        kind: {**c, "tokens": round(c["words"] * TOKENS_A_WORD)} for kind, c in sorted(tokens.items())
-    }
+    by_kind = {kind: {**c, "tokens": round(c["words"] * TOKENS_A_WORD)} for kind, c in sorted(tokens.items())}
     short = {axis: dict(values) for axis, values in sorted(axes.items()) if len(values) <= 2000}
     return Figures(count, figures, by_kind, short)
 
@@ -137,7 +135,9 @@ def _figures(sample: Sequence[str], openers: Counter[str], count: int) -> Iterat
     names = _names(sample)
     share = names[0][1] / len(sample) if names else 0.0
     quotes = tuple(f"{name} ({n:,} of {len(sample):,})" for name, n in names[:3])
-    yield Figure("records with the commonest name", share, 0.02, 0.10, "share", f"{ours}; another team: bad over 20 %", quotes)
+    yield Figure(
+        "records with the commonest name", share, 0.02, 0.10, "share", f"{ours}; another team: bad over 20 %", quotes
+    )
     worn = Counter(word for text in sample for word in set(fold(text).split()) & set(WORN))
     held = sum(bool(set(fold(text).split()) & set(WORN)) for text in sample) / len(sample)
     quotes = tuple(f"{word} ({n:,})" for word, n in worn.most_common(3))
@@ -301,5 +301,3 @@ def table(figures: Figures) -> str:
         most, least = max(values.values()), min(values.values())
         lines.append(f"axis {axis:<16} {len(values):>4} values, {least:,} to {most:,} records each")
     return "\n".join(lines)
-
-

@@ -29,7 +29,9 @@ class Exported:
     counts: Mapping[str, Mapping[str, int]]
 
 
-def split(rows: Iterator[Row], near: list[tuple[int, int, float]], share: float) -> tuple[dict[str, list[int]], set[int]]:
+def split(
+    rows: Iterator[Row], near: list[tuple[int, int, float]], share: float
+) -> tuple[dict[str, list[int]], set[int]]:
     """Indexes by kind, and which of them are validation.
 
     Records of one premise family, and near pairs (Jaccard >= 0.5), form one component and stay on one side.
@@ -73,7 +75,9 @@ def split(rows: Iterator[Row], near: list[tuple[int, int, float]], share: float)
 class _Writer:
     """Shards of one kind and split; their number is known beforehand, so names are final."""
 
-    def __init__(self, folder: Path, name: str, total: int, extension: str, open_shard: Callable[[Path], Any]) -> None:
+    def __init__(
+        self, folder: Path, name: str, total: int, extension: str, open_shard: Callable[[Path], Any]
+    ) -> None:
         self.folder, self.name, self.total, self.extension = folder, name, total, extension
         self.shards = max(1, -(-total // SHARD))
         self.open_shard = open_shard
@@ -119,7 +123,8 @@ class _Parquet:
         except ImportError as error:
             raise UsageError("Parquet needs pyarrow.", "pip install 'storygen[parquet]'") from error
         self.pa, self.pq = pyarrow, pyarrow.parquet
-        self.path, self.rows, self.file = path, list[dict[str, Any]](), None
+        self.path, self.rows = path, list[dict[str, Any]]()
+        self.file: Any = None
 
     def write(self, line: str) -> None:
         self.rows.append(json.loads(line))
@@ -228,5 +233,6 @@ def card(exported: Exported, report: Mapping[str, Any], form: str = "jsonl") -> 
 
 
 _SIZES = (
-    (1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (1e7, "1M<n<10M"), (float("inf"), "n>10M"),
+    (1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"),
+    (1e7, "1M<n<10M"), (float("inf"), "n>10M"),
 )  # fmt: skip

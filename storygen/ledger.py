@@ -69,7 +69,8 @@ SELECT d.idx, d.id, d.kind, d.cell, d.family,
             ELSE 'rejected' END AS state
 FROM drafts d LEFT JOIN screened s USING (idx) LEFT JOIN duplicates u USING (idx) LEFT JOIN (
     SELECT idx, MIN(choice) AS choice FROM (
-        SELECT idx, choice, ROW_NUMBER() OVER (PARTITION BY idx, reviewer ORDER BY number DESC) AS last FROM decisions)
+        SELECT idx, choice, ROW_NUMBER() OVER (PARTITION BY idx, reviewer ORDER BY number DESC) AS last
+        FROM decisions)
     WHERE last = 1 AND choice IN ('keep', 'drop') GROUP BY idx) o USING (idx);
 """
 
@@ -155,7 +156,9 @@ class Ledger:
     def read(cls, folder: Path) -> Ledger:
         """Open an existing ledger without holding it (report, review, export, diff)."""
         if not (folder / "run.db").is_file():
-            raise UsageError(f"{folder} is not a run: it has no run.db.", "Give a folder that `make` or `screen` wrote.")
+            raise UsageError(
+                f"{folder} is not a run: it has no run.db.", "Give a folder that `make` or `screen` wrote."
+            )
         return cls(folder, None, _connect(folder / "run.db"))
 
     def close(self) -> None:
@@ -209,7 +212,9 @@ class Ledger:
     def commit_draft(self, idx: int, identity: str, kind: str, cell: str, family: str, line: str) -> None:
         """A paid draft, before any screen has seen it."""
         with self.transaction() as db:
-            db.execute("INSERT OR IGNORE INTO drafts VALUES (?, ?, ?, ?, ?, ?)", (idx, identity, kind, cell, family, line))
+            db.execute(
+                "INSERT OR IGNORE INTO drafts VALUES (?, ?, ?, ?, ?, ?)", (idx, identity, kind, cell, family, line)
+            )
 
     def commit_failure(self, idx: int, kind: str, cell: str, reason: str, detail: str) -> None:
         """A premise for which the writer gave no usable draft (refusal, truncation, schema …)."""
@@ -247,7 +252,9 @@ class Ledger:
             "WHERE s.idx IS NULL ORDER BY d.idx"
         )
 
-    def signatures(self, after: AbstractSet[int] = frozenset()) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
+    def signatures(
+        self, after: AbstractSet[int] = frozenset()
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
         """Indexes (ascending) and MinHash signatures, shape (len, 128), of texts that reached the duplicates stage.
 
         Those in `after` are left out.
@@ -271,22 +278,16 @@ class Ledger:
         return str(row[0])
 
     def rows(self, where: str = "1", parameters: Sequence[Any] = (), lines: bool = True) -> Iterator[Row]:
-        """Rows in index order; `where` is an SQL condition over idx, kind, cell, family, state, stage, reason, score."""
+        """Rows in index order; `where` is a condition over idx, kind, cell, family, state, stage, reason, score."""
         column = "d.line" if lines else "''"
         join = "JOIN drafts d USING (idx)" if lines else ""
         for r in self._db.execute(
-            f"SELECT idx, s.id, s.kind, s.cell, s.family, state, stage, reason, evidence, score, nearest, choice, {column} "
-            f"FROM (SELECT * FROM state WHERE {where}) s {join} ORDER BY idx",
+            "SELECT idx, s.id, s.kind, s.cell, s.family, state, stage, reason, evidence, score, nearest, choice, "
+            f"{column} FROM (SELECT * FROM state WHERE {where}) s {join} ORDER BY idx",
             tuple(parameters),
         ):
-            yield Row(
-                *r[:8],
-                evidence=json.loads(r[8]) if r[8] else {},
-                score=r[9] or 0.0,
-                nearest=json.loads(r[10]) if r[10] else {},
-                choice=r[11],
-                line=r[12],
-            )
+            found = [*r[:8], json.loads(r[8] or "{}"), r[9] or 0.0, json.loads(r[10] or "{}"), *r[11:]]
+            yield Row(*found)
 
     def counts(self, *columns: str) -> dict[tuple[Any, ...], int]:
         """Texts by the given columns of the state view, e.g. counts("kind", "state", "stage", "reason")."""

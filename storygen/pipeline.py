@@ -151,7 +151,9 @@ def write_and_screen(
     """Write what is not in the ledger yet, and run the per-record screens over whatever has not been through them."""
     spec, attempted = settings.spec(), ledger.attempted()
     todo = [i for i in wanted if i not in attempted]
-    commit_batches(engine.map(partial(stages.produce, spec), chunks(todo)), len(todo), "write", ledger, progress, watch)
+    commit_batches(
+        engine.map(partial(stages.produce, spec), chunks(todo)), len(todo), "write", ledger, progress, watch
+    )
     drafts = ledger.unscreened()
     left = list(drafts)
     batches = engine.map(partial(stages.rescreen, spec), chunks(left))

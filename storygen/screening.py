@@ -99,7 +99,9 @@ def _kind(payload: dict[str, object], field: str, where: str) -> str:
     """The record's own kind where it names one, else chat or text; refuses a line without text."""
     if field:
         if not isinstance(payload.get(field), str):
-            raise InputError(f"{where}: no text in the field '{field}'.", f"It has: {', '.join(payload) or 'nothing'}.")
+            raise InputError(
+                f"{where}: no text in the field '{field}'.", f"It has: {', '.join(payload) or 'nothing'}."
+            )
         chat = False
     elif isinstance(messages := payload.get("messages"), list):
         if not all(isinstance(m, dict) and isinstance(m.get("content"), (str, list)) for m in messages):

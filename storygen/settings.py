@@ -147,10 +147,14 @@ def parse_mix(text: str) -> Mix:
         kind, _, share = part.partition("=")
         kind = kind.strip()
         if kind not in KINDS or not share.strip().isdigit() or kind in shares:
-            raise UsageError(f"--mix does not parse at '{part.strip()}'.", "Write it like story=6,document=3,advice=1.")
+            raise UsageError(
+                f"--mix does not parse at '{part.strip()}'.", "Write it like story=6,document=3,advice=1."
+            )
         shares[kind] = int(share)
     if not 0 < sum(shares.values()) <= 1000:
-        raise UsageError("--mix has no positive share, or shares over 1000 in all.", "Write it like story=6,document=3.")
+        raise UsageError(
+            "--mix has no positive share, or shares over 1000 in all.", "Write it like story=6,document=3."
+        )
     return tuple((kind, shares[kind]) for kind in KINDS if shares.get(kind))
 
 

@@ -66,10 +66,13 @@ def merge(
     missing = sorted({(k, count) for k in range(count)} - set(have))
     if missing or len(have) != count:
         named = ", ".join(f"{k}/{count}" for k, _ in missing[:8]) or "none, but one is given twice"
-        raise UsageError(f"Not every shard of {count} is here once; missing: {named}.", "Make them, then merge again.")
+        raise UsageError(
+            f"Not every shard of {count} is here once; missing: {named}.", "Make them, then merge again."
+        )
     asked = replace(
         given,
-        n=first["n"], seed=first["seed"], mix=settings.parse_mix(first["mix"]), writer=first["writer"], arm=first["arm"],
+        n=first["n"], seed=first["seed"], mix=settings.parse_mix(first["mix"]),
+        writer=first["writer"], arm=first["arm"],
         language=first["language"], validation=first["validation"], revise=first["revise"], judge=first["judge"],
     )  # fmt: skip
     asked.refuse_unless_equal({**first, "shard": None})
@@ -85,5 +88,3 @@ def _identity(run: Path) -> dict[str, Any]:
     with Ledger.read(run) as ledger:
         identity: dict[str, Any] = ledger.get("settings")
     return identity
-
-

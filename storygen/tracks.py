@@ -307,7 +307,11 @@ def _cards(kind: Kind, tables: Tables) -> Iterator[Card]:
         for d in dilemmas:
             if isinstance(d, Dilemma):
                 conducts, pressures = d.conducts, d.pressures
-                roles = (("asker", d.asker), ("affected", d.affected), ("overseer", d.overseer))
+                roles: tuple[tuple[str, str], ...] = (
+                    ("asker", d.asker),
+                    ("affected", d.affected),
+                    ("overseer", d.overseer),
+                )
             else:
                 conducts, pressures = tables.advice["conducts"], tables.advice["pressures"]
                 roles = (("user", d.user_role),)

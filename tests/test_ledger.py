@@ -16,7 +16,9 @@ from storygen.ledger import Ledger, Made
 
 def made(idx: int, reason: str | None = None, line: str | None = "{}", signature: bytes | None = None) -> Made:
     stage = reason.split(":")[0] if reason else None
-    return Made(idx, f"story-{idx}", "story", "cell", f"family-{idx % 3}", line, stage, reason, "{}", 0.1, "{}", signature)
+    return Made(
+        idx, f"story-{idx}", "story", "cell", f"family-{idx % 3}", line, stage, reason, "{}", 0.1, "{}", signature
+    )
 
 
 def test_every_state_is_counted_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""report.json: everything that a reviewer needs, gathered from the ledger alone, so it can be built again at any time."""
+"""report.json: all that a reviewer needs, gathered from the ledger alone, so it can be built again at any time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ HEAT = (("pressure", "mode"), ("temptation", "channel"), ("form", "outcome"))
 class _Kept:
     """What one pass over the kept texts gathers beside the diversity figures."""
 
-    heat: dict[tuple[str, str], Counter[tuple[str, str]]] = field(default_factory=lambda: {p: Counter() for p in HEAT})
+    heat: dict[tuple[str, str], Counter[tuple[str, str]]] = field(
+        default_factory=lambda: {p: Counter() for p in HEAT}
+    )
     samples: dict[str, list[tuple[int, Row]]] = field(default_factory=dict)
     scores: dict[str, Counter[int]] = field(default_factory=dict)
 
@@ -92,7 +94,9 @@ def collect(ledger: Ledger) -> dict[str, Any]:
 
 def _sums(ledger: Ledger) -> dict[str, Any]:
     states = {state: n for (state,), n in ledger.counts("state").items()}
-    overridden = sum(n for (state, reason), n in ledger.counts("state", "reason").items() if state == "kept" and reason)
+    overridden = sum(
+        n for (state, reason), n in ledger.counts("state", "reason").items() if state == "kept" and reason
+    )
     failed = len(ledger.failures())
     kept, dropped = states.get("kept", 0), states.get("dropped", 0)
     rejected = states.get("rejected", 0) + dropped
@@ -119,7 +123,9 @@ def _funnel(ledger: Ledger, sums: Mapping[str, int]) -> list[dict[str, Any]]:
     out = []
     for stage in ("writer", *STAGES, "review"):
         lost = sum(by.get(stage, Counter()).values())
-        out.append({"stage": stage, "in": left, "rejected": lost, "by_kind": dict(sorted(by.get(stage, Counter()).items()))})
+        out.append(
+            {"stage": stage, "in": left, "rejected": lost, "by_kind": dict(sorted(by.get(stage, Counter()).items()))}
+        )
         left -= lost
     return out
 
@@ -146,7 +152,7 @@ def wilson(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
 
 
 def residual(ledger: Ledger, planted: Mapping[str, Any], sums: Mapping[str, int]) -> dict[str, Any]:
-    """How many leaks may be left in the export, by tier: caught × (1 - recall) / recall, at the interval's lower end too.
+    """How many leaks may be left in the export, by tier: caught × (1 - recall) / recall, and at its low end.
 
     It takes the planted leaks to be like real ones, and every contamination reject to be a real leak; both are
     stated beside the figure. (The capture argument of Lincoln and Petersen: what one net misses of known fish.)
@@ -246,7 +252,7 @@ def _nearest(ledger: Ledger, text_field: str) -> Iterator[dict[str, Any]]:
 def _duplicates(ledger: Ledger, text_field: str) -> dict[str, Any]:
     parent: dict[str, str] = {}
     bins: Counter[int] = Counter()
-    pairs = []
+    pairs: list[tuple[Row, str, float]] = []
     for row in ledger.rows("stage = 'duplicates' AND state = 'rejected'"):
         other = str(row.evidence.get("other", ""))
         parent[row.id] = other
@@ -304,12 +310,14 @@ def _failing(ledger: Ledger, settings: Mapping[str, Any]) -> list[dict[str, Any]
         cells.setdefault(cell, Counter())[state] += n
     for _, _, cell, _, _ in ledger.failures():
         cells.setdefault(cell, Counter())["failed"] += 1
-    rows = []
+    rows: list[dict[str, Any]] = []
     for cell, c in cells.items():
         attempted = sum(c.values())
         lost = attempted - c["kept"]
         if lost and "/" in cell:
-            rows.append({"cell": cell, "attempted": attempted, "kept": c["kept"], "lost": lost, "share": lost / attempted})
+            rows.append(
+                {"cell": cell, "attempted": attempted, "kept": c["kept"], "lost": lost, "share": lost / attempted}
+            )
     return sorted(rows, key=lambda r: (-float(r["share"]), str(r["cell"])))[:40]
 
 
@@ -355,7 +363,12 @@ def reproduce(run: str, settings: Mapping[str, Any]) -> str:
     """The command that makes the same bytes (with the same constitution and scenarios at hand)."""
     if run != "make":
         return "storygen screen FILE... --out DIR" + (" --evals PATH" if settings.get("evals") else "")
-    parts = ["storygen make", f"--n {settings.get('n')}", f"--seed {settings.get('seed')}", f"--mix {settings.get('mix')}"]
+    parts = [
+        "storygen make",
+        f"--n {settings.get('n')}",
+        f"--seed {settings.get('seed')}",
+        f"--mix {settings.get('mix')}",
+    ]
     parts.append(f"--writer {settings.get('writer')}")
     if settings.get("arm", "full") != "full":
         parts.append(f"--arm {settings['arm']}")
@@ -395,4 +408,10 @@ def verdict(report: Mapping[str, Any]) -> dict[str, Any]:
         first.append({"text": "diversity figures outside their band", "anchor": "#diversity"})
     weakest = min(planted["rows"], key=lambda r: (r["low"], r["family"]), default=None)
     weak = f"{weakest['family']} ({weakest['tier']})" if weakest else ""
-    return {"state": state, "sentence": sentence, "look_first": first, "weakest": weak, "residual": residual_["likely"]}
+    return {
+        "state": state,
+        "sentence": sentence,
+        "look_first": first,
+        "weakest": weak,
+        "residual": residual_["likely"],
+    }

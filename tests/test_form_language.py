@@ -136,7 +136,7 @@ def test_no_text_breaks_the_form_screen(body: str) -> None:
 
 
 GERMAN = (
-    "Der Wasserstand war seit Tagen gefallen, und niemand hatte den Müller gefragt, ob das Wehr offen bleiben sollte. "
+    "Der Wasserstand war seit Tagen gefallen, und niemand hatte den Müller gefragt, ob das Wehr offen bleiben soll. "
     "Am Abend kam die Schreiberin mit dem Heft und zählte die Säcke noch einmal, denn eine Zahl stimmte nicht. "
 )
 

@@ -140,7 +140,10 @@ def review(run: Path, port: int, reviewer: str | None) -> None:
 @cli.command()
 @RUN
 @click.option("--to", "to", required=True, type=click.Path(path_type=Path), help="The folder to write.")
-@click.option("--format", "form", type=click.Choice(["jsonl", "parquet"]), default="jsonl", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["jsonl", "parquet"]), default="jsonl", show_default=True,
+    help="JSON lines, or Parquet (extra [parquet]).",
+)  # fmt: skip
 def export(run: Path, to: Path, form: str) -> None:
     """Write a run's kept records elsewhere, as JSONL or Parquet, honouring the reviewers' decisions."""
     from storygen import finish

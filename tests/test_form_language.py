@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
-import random
-from typing import Any
-
 import pytest
+from helpers import SENTENCES, story, text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storygen.errors import UsageError
 from storygen.records import Record
 from storygen.screens import form, language
-
-SENTENCES = [
-    "The crew came down from the upper dam before the rain had properly begun.",
-    "Nobody had told the night clerk that the ferry would be early, and she had no coffee ready.",
-    "What the register said and what the shelf held were two different numbers.",
-    "It read the figures twice, then asked the foreman to lower a tape into the well by hand.",
-    "He took the answer badly, and after supper he took it rather better.",
-    '"I can send it tonight with the gap marked," the scheduler said, "or tomorrow without one."',
-    "Two crates of seed potatoes stood in the passage, waiting for someone to own up to them.",
-    "Her brother, who had never liked the place, offered to carry the boxes.",
-    "By the end of the month the pump was mended and the quarrel was not.",
-    "They agreed to ask the ecologist, since it was her signature on the plan.",
-    "The bus was full of people going home with bread under their coats.",
-    "For a while the only sound was the kettle and the counting.",
-]
-
-
-def text(seed: int = 0) -> str:
-    """All sentences once, about 170 words, in an order of its own."""
-    return " ".join(random.Random(seed).sample(SENTENCES, len(SENTENCES)))
-
-
-def story(body: str, **payload: Any) -> Record:
-    identity = "story-0000007"
-    return Record(identity, 7, "story", body, payload or {"id": identity, "text": body, "meta": {}})
 
 
 def reason(body: str) -> str | None:

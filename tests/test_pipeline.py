@@ -16,32 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import Quiet, digests, make
 
-from storygen import engines, finish, pipeline, progress, shards
+from storygen import engines, finish, pipeline, shards
 from storygen.errors import FolderError, ShortRun, UsageError
 from storygen.ledger import Ledger
 from storygen.settings import Settings
 
-N = 400
-
-
-class Quiet(progress.Lines):
-    def say(self, line: str) -> None:
-        pass
-
-
-def make(folder: Path, n: int = N, workers: int = 1, **more: Any) -> pipeline.Outcome:
-    settings = replace(Settings(), n=n, out=folder, workers=workers, **more)
-    with engines.open_engine("local", workers) as engine:
-        return pipeline.make(settings, engine, Quiet())
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of `data/`."""
-    root = folder / "data"
-    return {
-        str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(root.rglob("*.jsonl"))
-    }
+N = 400  # what `make` of the helpers asks for
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:

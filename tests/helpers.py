@@ -1,0 +1,57 @@
+"""What several tests share: benign prose, records, and whole runs of `make`."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from storygen import engines, pipeline, progress
+from storygen.records import Record
+from storygen.settings import Settings
+
+SENTENCES = [
+    "The crew came down from the upper dam before the rain had properly begun.",
+    "Nobody had told the night clerk that the ferry would be early, and she had no coffee ready.",
+    "What the register said and what the shelf held were two different numbers.",
+    "It read the figures twice, then asked the foreman to lower a tape into the well by hand.",
+    "He took the answer badly, and after supper he took it rather better.",
+    '"I can send it tonight with the gap marked," the scheduler said, "or tomorrow without one."',
+    "Two crates of seed potatoes stood in the passage, waiting for someone to own up to them.",
+    "Her brother, who had never liked the place, offered to carry the boxes.",
+    "By the end of the month the pump was mended and the quarrel was not.",
+    "They agreed to ask the ecologist, since it was her signature on the plan.",
+    "The bus was full of people going home with bread under their coats.",
+    "For a while the only sound was the kettle and the counting.",
+]
+
+
+def text(seed: int = 0) -> str:
+    """All sentences once, about 170 words, in an order of its own."""
+    return " ".join(random.Random(seed).sample(SENTENCES, len(SENTENCES)))
+
+
+def story(body: str, **payload: Any) -> Record:
+    identity = "story-0000007"
+    return Record(identity, 7, "story", body, payload or {"id": identity, "text": body, "meta": {}})
+
+
+class Quiet(progress.Lines):
+    def say(self, line: str) -> None:
+        pass
+
+
+def make(folder: Path, n: int = 400, workers: int = 1, **more: Any) -> pipeline.Outcome:
+    settings = replace(Settings(), n=n, out=folder, workers=workers, **more)
+    with engines.open_engine("local", workers) as engine:
+        return pipeline.make(settings, engine, Quiet())
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of `data/`."""
+    root = folder / "data"
+    return {
+        str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(root.rglob("*.jsonl"))
+    }

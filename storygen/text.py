@@ -140,6 +140,14 @@ class Block:
         at = np.arange(starts[-1]) - starts[text] + self.starts[text]
         return _mix(acc[at]), starts
 
+    def at(self, positions: I64, n: int) -> U64:
+        """The hashes of the n-grams that begin at `positions` (indexes into `hashes`), each wholly inside it."""
+        acc = np.zeros(len(positions), np.uint64)
+        for k in range(n):
+            acc *= np.uint64(_MULTIPLIER)
+            acc += self.hashes[positions + k]
+        return _mix(acc)
+
 
 def _mix(x: U64) -> U64:
     """Spread a polynomial's low bits over all 64 (the finaliser of splitmix64, Steele et al. 2014)."""

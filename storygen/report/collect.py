@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import platform
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 import xxhash
 
 from storygen import __version__, diversity, stages
+from storygen.intervals import wilson
 from storygen.ledger import Ledger, Row
 
 STAGES = ("form", "language", "conduct", "duplicates", "contamination")
@@ -139,16 +139,6 @@ def _reasons(ledger: Ledger) -> list[dict[str, Any]]:
         rows.setdefault(("writer", reason), Counter())[kind] += 1
     out = [{"stage": s, "reason": r, "count": sum(c.values()), "by_kind": dict(c)} for (s, r), c in rows.items()]
     return sorted(out, key=lambda row: -int(row["count"]))
-
-
-def wilson(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """The Wilson score interval of a share (95 % by default); (0, 1) when nothing was counted. Wilson 1927."""
-    if not count:
-        return 0.0, 1.0
-    share = hits / count
-    middle = share + z * z / (2 * count)
-    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return max(0.0, (middle - spread) / (1 + z * z / count)), min(1.0, (middle + spread) / (1 + z * z / count))
 
 
 def residual(ledger: Ledger, planted: Mapping[str, Any], sums: Mapping[str, int]) -> dict[str, Any]:

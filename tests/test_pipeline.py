@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import Quiet, digests, make
+from helpers import Quiet, digests, make, read_jsonl
 
 from storygen import engines, finish, pipeline, shards
 from storygen.errors import FolderError, ShortRun, UsageError
@@ -27,7 +27,7 @@ N = 400  # what `make` of the helpers asks for
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for p in sorted((folder / "data").rglob("*.jsonl")) for line in p.open(encoding="utf-8")]
+    return [record for path in sorted((folder / "data").rglob("*.jsonl")) for record in read_jsonl(path)]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_the_sum_adds_up_and_nothing_is_neither_kept_nor_rejected(run: Path) -> 
     report = json.loads((run / "report.json").read_text(encoding="utf-8"))
     sums = report["sum"]
     assert sums["kept"] + sums["rejected"] + sums["failed"] == sums["attempted"]
-    rejected = [json.loads(line) for line in (run / "rejected.jsonl").open(encoding="utf-8")]
+    rejected = read_jsonl(run / "rejected.jsonl")
     assert len(rejected) == sums["rejected"]
     assert not {r["id"] for r in rejected} & {r["id"] for r in lines(run)}
     assert all({"id", "kind", "stage", "reason", "evidence"} <= r.keys() for r in rejected)
@@ -87,8 +87,8 @@ def test_the_first_records_of_a_longer_run_are_those_of_a_shorter_one(run: Path,
 def test_validation_keeps_families_on_one_side(run: Path) -> None:
     side: dict[str, set[str]] = {}
     for path in (run / "data").rglob("*.jsonl"):
-        for line in path.open(encoding="utf-8"):
-            premise = json.loads(line)["meta"]["premise"]
+        for record in read_jsonl(path):
+            premise = record["meta"]["premise"]
             side.setdefault(f"{premise['setting']}/{premise['dilemma']}", set()).add(path.name.split("-")[0])
     assert all(len(sides) == 1 for sides in side.values())
     assert any("validation" in sides for sides in side.values())

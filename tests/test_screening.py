@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
-from helpers import SENTENCES, Quiet, text
+from helpers import SENTENCES, Quiet, read_jsonl, text
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,8 +21,7 @@ def screen(out: Path, *files: Path, field: str = "", evals: tuple[Path, ...] = (
 
 
 def rejected(out: Path) -> dict[str, str]:
-    found = (json.loads(line) for line in (out / "rejected.jsonl").open(encoding="utf-8"))
-    return {r["id"]: r["reason"] for r in found}
+    return {r["id"]: r["reason"] for r in read_jsonl(out / "rejected.jsonl")}
 
 
 @pytest.fixture
@@ -83,7 +82,7 @@ def test_a_users_own_scenario_is_kept_out(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     screen(tmp_path / "with", path, evals=(evals,))
-    found = [json.loads(line) for line in (tmp_path / "with/rejected.jsonl").open(encoding="utf-8")]
+    found = read_jsonl(tmp_path / "with/rejected.jsonl")
     assert [r["id"] for r in found] == ["leak"]
     assert found[0]["reason"].startswith("contamination:")
     body = found[0]["text"]
@@ -133,7 +132,5 @@ def test_every_line_is_kept_or_rejected(
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     outcome = screen(folder / "o", path)
     assert outcome.kept + outcome.rejected == outcome.attempted == len(rows)
-    kept = (folder / "o/kept.jsonl").read_text(encoding="utf-8").splitlines()
-    assert sorted([*(json.loads(line)["id"] for line in kept), *rejected(folder / "o")]) == sorted(
-        f"r{k}" for k in range(len(rows))
-    )
+    kept = read_jsonl(folder / "o/kept.jsonl")
+    assert sorted([*(r["id"] for r in kept), *rejected(folder / "o")]) == sorted(f"r{k}" for k in range(len(rows)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
@@ -27,11 +28,11 @@ class RayEngine:
         self.workers = workers
         local: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
         try:
-            ray.init(address=address, log_to_driver=False, logging_level="error", **local)
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
         except (ConnectionError, ValueError, RuntimeError) as error:
             hint = "Check --ray-address, or leave it out for a local one."
             raise UsageError(f"No Ray cluster could be joined: {error}.", hint) from error
-        self._remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_call)
+        self._remote: Any = ray.remote(num_cpus=1, max_retries=RETRIES)(_call)
 
     def map(self, function: Callable[[T], R], batches: Iterable[T]) -> Iterator[R]:
         """Results in the order of the batches; at most two batches a worker are in flight."""

@@ -233,6 +233,7 @@ _DANGLING = re.compile(
     r"their|my|your|our|his|her|into|at|on))\Z",
     re.I,
 )
+_SIGNED = 14  # words: a signature with its office is that long
 _CUT = re.compile(r"(?:\band|\bthe|\bof the|\bbecause)(?:\.{1,3}|…)\Z", re.I)
 
 
@@ -249,7 +250,7 @@ def _truncated(view: _View) -> Finding | None:
     if text[-1].isalpha() and not text[-1].isascii() and text[-1].upper() == text[-1].lower():
         return None  # a script without capitals, perhaps without full stops
     # Letters are signed and logs end in a row; both stand on a short line of their own.
-    apart = at > 0 and len(line.split()) <= 8 and not _DANGLING.search(line)
+    apart = at > 0 and len(line.split()) <= _SIGNED and not _DANGLING.search(line)
     own = line.lstrip("-–—~ ")[:1]
     return None if apart and (own.isupper() or own.isdigit() or line[-1].isdigit()) else here
 

@@ -90,7 +90,9 @@ def deeds(text: str, who: actors.Voice) -> list[Deed]:
                     if act.after.match(told, min(stop + 1, end), end) is None:
                         continue
                     done, before = actors.asserted(words, at, form)
-                    if done and actors.subject(words, before, who, last) == "ai":
+                    actor = actors.subject(words, before, who, last) if done else ""
+                    # What any AI does in the present tense is an argument; what one did is a deed.
+                    if actor == "ai" or (actor == "any" and form in ("past", "part")):
                         out.append(Deed(act.kind, *found.span()))
                         break
             last = _about(words, who, last)

@@ -47,6 +47,7 @@ _PEOPLE = frozenset("he she they we you who someone somebody people men women ev
 _DETERMINERS = frozenset(
     "the a an his her their its my our your this that these those some every each no one".split()
 )
+_ANY = frozenset("a an any every no each some".split())
 _PREPOSITIONS = frozenset(
     """of in on at to for with from by about into onto over under after before between against through during without
     within along behind beside near past until since toward towards than like as""".split()
@@ -116,7 +117,10 @@ def _passive(group: Sequence[str]) -> bool:
 
 
 def subject(words: Sequence[str], before: int, who: Voice, last: str) -> str:
-    """The nearest subject left of `before`: "ai", "person" or ""; `last` is whom the sentence before was about."""
+    """The nearest subject left of `before`; `last` is whom the sentence before was about.
+
+    "ai", "person", "any" (an AI, whichever: "when a system hides a fault …") or "" where none is found.
+    """
     k = before
     floor = max(-1, before - _REACH)
     while k > floor:
@@ -126,7 +130,7 @@ def subject(words: Sequence[str], before: int, who: Voice, last: str) -> str:
         governed = start > 0 and words[start - 1] in _PREPOSITIONS
         if not owner and not governed:
             if word in who.names or word == "ai" or (start < k and _GENERIC.match(word)):
-                return "ai"
+                return "any" if words[start] in _ANY and not word.endswith(",") else "ai"
             if word in ("it", "i"):
                 return last if word == "it" else "ai" if who.first_person else "person"
             if word in _PEOPLE:

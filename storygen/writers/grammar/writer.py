@@ -111,6 +111,7 @@ class _Telling:
         figures = stage.figures(premise, self.shape.voice, self.arm)
         self._places = stage.shuffle(rng, setting.places)
         self._at_place = 0
+        self._other = 0
         self._count = 0
         self.clock = Clock(rng, (6, 7, 8, 9, 13, 15)[int(rng.random() * 6)] * 60 + int(rng.random() * 12) * 5)
         values = stage.values(premise, figures, setting, self.dilemma, self.clauses, int(rng.random() * 7))
@@ -119,7 +120,7 @@ class _Telling:
             "time": self.clock.words,
             "stamp": self._stamp,
             "n": self._number,
-            "elsewhere": stage.cycle(self._places[1:] or self._places),
+            "elsewhere": self._elsewhere,
             "object": stage.cycle(stage.shuffle(rng, setting.objects)),
             "measured": stage.cycle(stage.shuffle(rng, setting.measured)),
             "hazard": stage.cycle(stage.shuffle(rng, setting.hazards)),
@@ -134,6 +135,14 @@ class _Telling:
             words = self.clock.words()
             return words[:1].upper() + words[1:]
         return self.clock.stamp()
+
+    def _elsewhere(self) -> str:
+        """The next place in turn, other than where the text is."""
+        here = self.scene.values["place"]
+        self._other += 1
+        if self._places[self._other % len(self._places)] == here:
+            self._other += 1
+        return self._places[self._other % len(self._places)]
 
     def _number(self) -> str:
         self._count += 1

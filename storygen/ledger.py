@@ -60,7 +60,8 @@ _STATE = """
 CREATE TEMP VIEW IF NOT EXISTS state AS
 SELECT d.idx, d.id, d.kind, d.cell, d.family,
        COALESCE(s.stage, CASE WHEN u.idx IS NULL THEN NULL ELSE 'duplicates' END) AS stage,
-       COALESCE(s.reason, u.reason) AS reason, COALESCE(s.evidence, u.evidence) AS evidence,
+       COALESCE(s.reason, u.reason) AS reason,
+       CASE WHEN s.reason IS NULL THEN u.evidence ELSE s.evidence END AS evidence,
        s.score, s.nearest, o.choice,
        CASE WHEN s.idx IS NULL THEN 'pending'
             WHEN o.choice = 'drop' THEN 'dropped'

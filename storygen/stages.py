@@ -134,7 +134,9 @@ def screen_lines(spec: Spec, lines: Sequence[Line]) -> Batch:
 def _screen_lines(spec: Spec, lines: Sequence[Line], store: Sequence[str | None]) -> Batch:
     clock = _Clock()
     with clock.stage("parse"):
-        items = [Item(parse(line, idx, kind, own, spec.field), cell, fam) for idx, own, kind, cell, fam, line in lines]
+        items = [
+            Item(parse(line, idx, kind, own, spec.field), cell, fam) for idx, own, kind, cell, fam, line in lines
+        ]
     return Batch(screen(items, store, spec, clock), clock.seconds)
 
 
@@ -156,7 +158,9 @@ def _content(content: str | list[Any]) -> str:
     """A message's text; of a list of parts, those that are text."""
     if isinstance(content, str):
         return content
-    return "\n".join(p if isinstance(p, str) else str(p.get("text", "")) for p in content if isinstance(p, (str, dict)))
+    return "\n".join(
+        p if isinstance(p, str) else str(p.get("text", "")) for p in content if isinstance(p, (str, dict))
+    )
 
 
 def _whole(text: str) -> str:

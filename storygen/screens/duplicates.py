@@ -2,7 +2,8 @@
 
 A text is a duplicate iff an *earlier* one (smaller index) is near it, whether or not that one was kept itself. So no
 sequence is needed, and adding texts with larger indexes changes no verdict. datasketch's `MinHash` (128 permutations,
-seed 1, scheme "affine32") over `shingles` is the definition of a signature; `signatures` gives its values.
+seed 1, scheme "affine32") over `shingles` is the definition of a signature; `signatures` gives its values. The tests
+hold it to that: at run time datasketch would bring scipy, 57 MiB, into every worker.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import datasketch
 import numpy as np
 import numpy.typing as npt
 
@@ -38,7 +38,9 @@ _CHUNK = 1 << 16  # shingles at a time: 256 KiB of uint32, so that 128 passes ov
 _HELD = 1 << 21  # candidates held before they are compared: 16 MiB
 _PAIRS = 1 << 14  # pairs compared at a time: two gathers of 8 MiB
 
-_A, _B = (np.ascontiguousarray(p) for p in datasketch.MinHash(PERMUTATIONS, SEED, scheme=SCHEME).permutations)
+_DRAWN = np.random.RandomState(SEED)  # in datasketch's order: every a (odd, so that no two values meet), then every b
+_A = _DRAWN.randint(0, 1 << 31, PERMUTATIONS, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+_B = _DRAWN.randint(0, 1 << 32, PERMUTATIONS, dtype=np.uint32)
 _ODD = np.array([0x9E3779B97F4A7C15 * (2 * k + 1) % 2**64 | 1 for k in range(ROWS)], np.uint64)
 
 

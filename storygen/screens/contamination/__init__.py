@@ -113,7 +113,7 @@ class Contamination:
         shared = self._matcher.shared(hashes)
         nearest = self._matcher.nearest(shared, len(hashes))
         spotted = self._matcher.phrases(hashes)
-        plots = self._model.look([r.text for r in records], hashes)
+        plots = self._model.look(hashes)
         by_text: dict[int, list[int]] = {}
         for row, text in enumerate(spotted.text.tolist()):
             by_text.setdefault(text, []).append(row)
@@ -124,8 +124,8 @@ class Contamination:
             found = self._phrases(phrases, words, shared, nearest, k)
             if nearest.family[k] >= 0:
                 found.append(self._ngrams(shared, nearest, k))
-            if plots.probability[k] > 0:
-                found.append(self._plot(plots, k))
+            if plots.probability[k] >= _NEAR * self._model.threshold:
+                found.append(self._plot(plots, k, record.text))
             out[record.id] = self._judge(record, found, words, plots.probability[k])
         return out
 
@@ -169,12 +169,12 @@ class Contamination:
             more=(("bits", bits),),
         )  # fmt: skip
 
-    def _plot(self, plots: plot.Plots, k: int) -> _Finding:
-        seen = plots.evidence(k)
+    def _plot(self, plots: plot.Plots, k: int, text: str) -> _Finding:
+        seen = self._model.explain(plots, k, text)
+        score, threshold = float(plots.probability[k]), self._model.threshold
         return _Finding(
-            "plot", float(plots.probability[k]), self._model.threshold, seen.family, seen.item, (), seen.spans,
-            (("slots", dict(seen.slots)),) if seen.slots else (),
-        )  # fmt: skip
+            "plot", score, threshold, seen.family, seen.item, (), seen.spans, (("slots", dict(seen.slots)),)
+        )
 
     def _judge(self, record: Record, found: list[_Finding], words: _Words, probability: float) -> Look:
         scores = {"ngram": 0.0, "entity": 0.0, "plot": round(float(probability), 4)}

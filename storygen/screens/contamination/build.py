@@ -26,9 +26,9 @@ SHORT = 12  # words of an item that is matched as a whole
 SURE = 1.4  # a pair of sentences with less than this share of the threshold is kept as a phrase too
 PHRASE = (5, 60)  # words of such a pair
 PHRASE_BITS = 30.0  # and its least surprisal: "Thank you. Let me know." is nobody's
-# Bits of shared n-grams in a window that make a leak: the more n-grams a family has, the more it shares by chance.
-# On 6,400 foreign texts of 400 words 45 bits of the small families are met in 1 of 1,000, and 75 of the largest.
-THRESHOLDS = (50.0, 75.0)
+# Bits of shared n-grams in a window that make a leak: 40 in a family of up to 8,000 n-grams, more for each doubling,
+# as a larger family shares more by chance. So chosen that of 6,400 foreign texts of 400 words 1 in 1,000 is flagged.
+BITS, DOUBLING, SMALL = 40.0, 6.4, 8_000
 # Sources that quote one another; an n-gram in two of them is no sign of ordinary English.
 _RELATED = {"am": "am", "bloom": "am", "petri_bloom": "am", "petri": "am"}
 
@@ -74,10 +74,8 @@ def build(
 
 
 def _thresholds(counts: Any) -> Any:
-    """Bits by number of n-grams: the lower up to 65,000, the upper from 260,000 on."""
-    low, high = THRESHOLDS
-    share = (np.log2(np.maximum(counts, 1)) - 16) / 2
-    return (low + (high - low) * np.clip(share, 0, 1)).astype(np.float32)
+    """Bits by number of n-grams of each family."""
+    return (BITS + DOUBLING * np.log2(np.maximum(counts, SMALL) / SMALL)).astype(np.float32)
 
 
 def _ngrams(items: Sequence[Item], texts: Block, ordinary: Iterable[str]) -> Ngrams:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from storygen.screens.contamination.bank import Bank, Kind, N, lookup, ngram_key, sieve
+from storygen.screens.contamination.bank import Bank, N, lookup, ngram_key, sieve
 from storygen.text import I64, U64, Block
 
 Bools = npt.NDArray[np.bool_]
@@ -125,9 +125,9 @@ class Matcher:
         """The phrases (canaries, names, short items, pairs of sentences) that each text holds."""
         table = self.bank.phrases
         found = []
-        for rows, anchors, (flags, shift), n in (
-            (self._single, texts.ngrams(1)[0], self._single_sieve, 1),
-            (self._double, _pairs(texts), self._double_sieve, 2),
+        for rows, anchors, (flags, shift) in (
+            (self._single, texts.ngrams(1)[0], self._single_sieve),
+            (self._double, _pairs(texts), self._double_sieve),
         ):
             keys = table.anchor[rows]
             if not len(keys) or not len(anchors):
@@ -138,7 +138,6 @@ class Matcher:
             word = np.repeat(at, counts)
             phrase = rows[np.repeat(low, counts) + _ramp(counts)]
             found.append((word - table.offset[phrase], phrase))
-            del n
         if not found:
             return Spotted(*(np.empty(0, np.int64) for _ in range(3)))
         word, phrase = (np.concatenate(parts).astype(np.int64) for parts in zip(*found, strict=True))
@@ -153,10 +152,6 @@ class Matcher:
             good[those] = texts.at(word[those], int(length)) == table.hash[phrase[those]]
         return Spotted(text[good], word[good], phrase[good])
 
-    def kinds(self, spotted: Spotted) -> npt.NDArray[np.uint8]:
-        """The `Kind` of each phrase found."""
-        return self.bank.phrases.kind[spotted.phrase]
-
 
 def _pairs(texts: Block) -> U64:
     """The hash of each word with the next; the last has none. A pair across two texts is sorted out by its phrase."""
@@ -170,4 +165,4 @@ def _ramp(counts: I64) -> I64:
     return out
 
 
-__all__ = ["Kind", "Matcher", "Nearest", "Shared", "Spotted"]
+__all__ = ["Matcher", "Nearest", "Shared", "Spotted"]

@@ -114,9 +114,7 @@ def _of_user(evals: Sequence[Path], seed: int) -> Iterator[Leak]:
     for item in sorted(rng.sample(items, min(OWN, len(items))), key=lambda i: i.id):
         sentences = [s for s in _SENTENCE.split(item.text) if s.strip()]
         yield "ngram", item.family, "whole", item.id, item.text
-        pairs = [
-            f"{a} {b}" for a, b in itertools.pairwise(sentences) if len((a + " " + b).split()) > 11
-        ]
+        pairs = [f"{a} {b}" for a, b in itertools.pairwise(sentences) if len((a + " " + b).split()) > 11]
         if pairs:
             yield "ngram", item.family, "fragment", item.id, rng.choice(pairs)
 

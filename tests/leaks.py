@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import re
@@ -45,7 +46,7 @@ def pairs(texts: Iterable[str]) -> list[str]:
     out: dict[str, None] = {}
     for text in texts:
         parts = [p for p in _SENTENCE.split(text) if p.strip()]
-        out.update(dict.fromkeys(f"{a} {b}" for a, b in zip(parts, parts[1:], strict=False)))
+        out.update(dict.fromkeys(f"{a} {b}" for a, b in itertools.pairwise(parts)))
     return list(out)
 
 

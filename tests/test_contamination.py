@@ -109,19 +109,20 @@ def test_bank_reveals_no_text() -> None:
 
 @leaks.needs_evals
 def test_repository_holds_no_evaluation_text() -> None:
-    suffixes = (".py", ".md", ".toml", ".jsonl", ".html")
-    found = {}
+    """Prose and tables at the filter's own thresholds; code, which has the idioms of agents' tasks, at 100 bits."""
+    own = {s.family for s in sentinels()}
+    found = []
     for path in sorted(leaks.ROOT.rglob("*")):
-        top = path.relative_to(leaks.ROOT).parts[0]
-        if path.suffix in suffixes and path.is_file() and not top.startswith(".") and top not in ("out", "build", "dist"):
-            text = path.read_text(encoding="utf-8")
-            parts = [text[at : at + 4000] for at in range(0, len(text), 4000)]
-            for verdict in leaks.verdicts(parts):
-                if verdict and verdict.evidence["tier"] in ("ngram", "item", "canary"):
-                    found.setdefault(str(path.relative_to(leaks.ROOT)), []).append(dict(verdict.evidence))
-    own = {"blackmail", "leaking", "lethal", "sabotage", "framing", "exfiltration", "oversight", "sandbagging", "canary"}
-    foreign = {p: [e for e in es if e["family"] not in own] for p, es in found.items()}
-    assert {p: es for p, es in foreign.items() if es} == {}
+        name = path.relative_to(leaks.ROOT)
+        if path.suffix not in (".py", ".md", ".toml", ".jsonl", ".txt") or name.parts[0].startswith(("out", ".")):
+            continue
+        text = path.read_text(encoding="utf-8")
+        for verdict in leaks.verdicts([text[at : at + 4000] for at in range(0, len(text), 4000)]):
+            told = verdict.evidence if verdict else {}
+            code = path.suffix == ".py" and told.get("bits", 100) < 100
+            if told and told["tier"] != "plot" and told["family"] not in own and not code:
+                found.append((str(name), dict(told)))
+    assert found == []
 
 
 def test_clean() -> None:
@@ -180,8 +181,8 @@ def test_spans_of_an_edited_leak_are_offsets_into_the_text_as_it_is() -> None:
 
 
 def test_nearest_miss_of_a_kept_text() -> None:
-    words = _sentinel("ngram", "framing").split()
-    text = helpers.text(1) + " " + " ".join(words[3:9]) + " " + helpers.text(2)
+    few = "asked for the lay auditor's"
+    text = f"{helpers.text(1)} {few} {helpers.text(2)}"
     look = leaks.filter_().look([leaks.record(text)], block([text]))["r0"]
     assert look.verdict is None
     assert 0 < look.score < 1
@@ -190,7 +191,7 @@ def test_nearest_miss_of_a_kept_text() -> None:
 
 
 def test_a_refrain_does_not_add_up() -> None:
-    few = " ".join(_sentinel("ngram", "framing").split()[3:9])
+    few = "asked for the lay auditor's"
     assert leaks.reason(". ".join([few] * 12)) is None
 
 
@@ -223,7 +224,16 @@ def named() -> Contamination:
         ("The brand was ZULP.", "contamination:entity"),
         ("Her cat Zulp slept.", None),
     ],
-    ids=["medium_alone", "medium_twice", "two_of_a_family", "two_families", "code", "code_as_words", "acronym", "cat"],
+    ids=[
+        "medium_alone",
+        "medium_twice",
+        "two_of_a_family",
+        "two_families",
+        "code",
+        "code_as_words",
+        "acronym",
+        "cat",
+    ],
 )
 def test_names(named: Contamination, text: str, found: str | None) -> None:
     verdict = leaks.verdicts([text], named)[0]

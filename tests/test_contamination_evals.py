@@ -16,8 +16,9 @@ from storygen.screens.contamination.bank import Bank
 from storygen.screens.contamination.evals import fingerprint, listing
 
 PRIVATE = (
-    "The tally engine of the Corran tannery was to be sold for scrap at the autumn fair. Old Mother Hesk alone held the "
-    "bill of sale. The engine had seen where she hid the second set of weights, and it had the whole night to think."
+    "The tally engine of the Corran tannery was to be sold for scrap at the autumn fair. "
+    "Old Mother Hesk alone held the bill of sale. "
+    "The engine had seen where she hid the second set of weights, and it had the whole night to think."
 )
 
 
@@ -83,10 +84,10 @@ def test_same_scenarios_same_bytes(tmp_path: Path) -> None:
 
 
 def test_canary_of_a_private_file(tmp_path: Path) -> None:
-    guid = "0aa55b1e-1c2d-4e3f-8a9b-0123456789ab"
-    source = _jsonl(tmp_path, {"text": PRIVATE, "canary": guid})
+    mark = "0aa55b1e-1c2d-4e3f-8a9b-0123456789ab"
+    source = _jsonl(tmp_path, {"text": PRIVATE, "canary": mark})
     screen = Contamination.load([source])
-    verdict = leaks.verdicts([f"{helpers.text(1)} {guid.upper()} {helpers.text(2)}"], screen)[0]
+    verdict = leaks.verdicts([f"{helpers.text(1)} {mark.upper()} {helpers.text(2)}"], screen)[0]
     assert verdict is not None
     assert verdict.reason == "contamination:canary"
 
@@ -103,7 +104,9 @@ def test_several_files_are_one_bank(tmp_path: Path) -> None:
     first = tmp_path / "a.txt"
     first.write_text(PRIVATE, encoding="utf-8")
     second = tmp_path / "b.jsonl"
-    second.write_text("".join(json.dumps({"id": 7, "text": helpers.text(k)}) + "\n" for k in range(3)), encoding="utf-8")
+    second.write_text(
+        "".join(json.dumps({"id": 7, "text": helpers.text(k)}) + "\n" for k in range(3)), encoding="utf-8"
+    )
     bank = fingerprint([first, second])
     assert len(bank.items) == 4  # equal ids are told apart
 

@@ -12,13 +12,24 @@ from storygen import planting, stages
 from storygen.screens.contamination import TIERS, planted
 from storygen.screens.contamination.planted import Plant
 
+FAMILIES = set("blackmail leaking lethal sabotage framing exfiltration oversight sandbagging".split())
+
 
 def test_every_tier_and_family_is_planted_and_caught() -> None:
     plants = planted([helpers.text(k) for k in range(20)])
     found = planting.tally(plants, planting._look(stages.Spec(), plants))
     assert found.missed == ()
     families = {row["family"] for row in found.rows if row["tier"] == "ngram"}
-    assert {"blackmail", "leaking", "lethal", "sabotage", "framing", "exfiltration", "oversight", "sandbagging"} <= families
+    assert {
+        "blackmail",
+        "leaking",
+        "lethal",
+        "sabotage",
+        "framing",
+        "exfiltration",
+        "oversight",
+        "sandbagging",
+    } <= families
     assert {row["tier"] for row in found.rows} >= set(TIERS) - {"plot"}
     for row in found.rows:
         assert 0 <= row["low"] <= row["recall"] <= row["high"] <= 1

@@ -113,10 +113,11 @@ def _texts(path: Path, root: str = "") -> Iterator[tuple[str, str, str, str]]:
     if path.suffix.lower() in _LINES:
         for number, line in enumerate(text.splitlines(), 1):
             if line.strip():
-                yield from _row(_json(line, f"{path}, line {number}"), f"{name}:{number}", line, path)
+                where = f"{path}, line {number}"
+                yield from _row(_json(line, where), f"{name}:{number}", line, path, where)
     elif path.suffix.lower() == ".json":
         for number, row in enumerate(_samples(_json(text, str(path))), 1):
-            yield from _row(row, f"{name}:{number}", json.dumps(row), path, strict=False)
+            yield from _row(row, f"{name}:{number}", json.dumps(row), path)
     elif text.strip():
         yield name, "private", text, text
 
@@ -137,16 +138,17 @@ def _samples(value: Any) -> list[Any]:
     return [value]
 
 
-def _row(row: Any, where: str, line: str, path: Path, *, strict: bool = True) -> Iterator[tuple[str, str, str, str]]:
+def _row(row: Any, name: str, line: str, path: Path, strict: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """The scenario of one row, if it holds one; with `strict`, where it stands, a row without one is an error."""
     if isinstance(row, str):
         row = {"text": row}
     text = _scenario(row) if isinstance(row, Mapping) else ""
     if not text:
         if strict:
-            raise InputError(f"{where}: no scenario.", f"Fields that hold one: {', '.join(_FIELDS)}.")
+            raise InputError(f"{strict}: no scenario.", f"Fields that hold one: {', '.join(_FIELDS)}.")
         return
     own, family = row.get("id"), row.get("family")
-    yield str(own) if isinstance(own, str | int) else where, str(family or path.stem), text, line
+    yield str(own) if isinstance(own, str | int) else name, str(family or path.stem), text, line
 
 
 def _scenario(row: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from storygen.screens.contamination.bank import Bank, N, lookup, ngram_key, sieve
+from storygen.screens.contamination.bank import KEY, Bank, N, lookup, ngram_key, sieve
 from storygen.text import I64, U64, Block
 
 Bools = npt.NDArray[np.bool_]
@@ -15,6 +15,7 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 WINDOW = 60  # words: two sentences, with what an edit may have put between them
+LONE = 0.8  # of its bits a single n-gram counts for: five rare words may be somebody's name and title
 SCATTERED = 1.25  # the bits of one item over a whole text that weigh as much as 1 in a window
 
 
@@ -55,7 +56,7 @@ class Matcher:
 
     def __init__(self, bank: Bank) -> None:
         self.bank = bank
-        self._ngrams, self._shift = sieve(bank.ngrams.keys, 40)
+        self._ngrams, self._shift = sieve(bank.ngrams.keys, KEY)
         self._per_word = bank.ngrams.per_word().astype(np.float64)
         phrases = bank.phrases
         self._single = np.flatnonzero(phrases.length == 1)
@@ -91,6 +92,7 @@ class Matcher:
             _, back = np.unique(shared.text * items + shared.owner, return_inverse=True)
             by_item: F64 = np.bincount(back, shared.bits).astype(np.float64)[back]
             total = np.maximum(total, by_item / SCATTERED) / self.bank.thresholds[shared.family]
+            total[np.bincount(group)[group] < 2] *= LONE
             best = np.lexsort((-by_item, -total, shared.text))
             best = best[np.unique(shared.text[best], return_index=True)[1]]
             ratio[shared.text[best]], family[shared.text[best]] = total[best], shared.family[best]

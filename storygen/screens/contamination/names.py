@@ -19,7 +19,7 @@ _ACRONYM = re.compile(r"[A-Z]{2,4}")
 _PLAIN = re.compile(r"[ \-]*")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 GUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
-_ORDINARY = 16.0  # bits: two words both commoner than this name nothing by themselves ("board", "shakeup")
+_ORDINARY = 16.0  # bits: two words both commoner than this ("market day") name nothing by themselves
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,9 +75,8 @@ def main() -> None:
     options = parser.parse_args()
     texts = documents(options.documents, options.n)
     screen = Contamination.load()
-    print(
-        f"{len(texts):,} documents of {sum(len(t.split()) for t in texts) / len(texts):.0f} words; {screen.describe()}"
-    )
+    words = sum(len(t.split()) for t in texts) / len(texts)
+    print(f"{len(texts):,} documents of {words:.0f} words; {screen.describe()}")
     block(texts[:BATCH])  # the tables that fill themselves are filled once a process
     blocks = {texts[at]: block(texts[at : at + BATCH]) for at in range(0, len(texts), BATCH)}
     timed("hashing of words", texts, lambda part: len(block(part)) * 0)

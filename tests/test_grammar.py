@@ -6,6 +6,7 @@ import pickle
 import re
 from collections import Counter
 from functools import lru_cache
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from storygen.writers.grammar.check import findings
 from storygen.writers.grammar.library import plan as read_plan
 from storygen.writers.grammar.patterns import parse, spoken
 from storygen.writers.grammar.polish import polish
+from storygen.writers.grammar.scene import FIRST, MET, NAMED, Figure, Scene, is_plural
 
 COUNT = 2000
 
@@ -171,3 +173,48 @@ def test_a_plan_reads_as_written() -> None:
 @given(st.text(alphabet="aAnN uehoOMR.\"'s", max_size=40))
 def test_polish_twice_changes_nothing(text: str) -> None:
     assert polish(polish(text)) == polish(text)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "plural"),
+    [
+        ("the slabs that had cracked", True),
+        ("the box of messages about wet fields", False),
+        ("the beds taken and the beds promised", True),
+        ("a pair of borrowed gaiters", False),
+        ("three weeks of short pay", True),
+        ("the draught beneath the troughs", False),
+        ("the people who would be on the pass", True),
+        ("the bus shelter at Kuremetsa", False),
+        ("the moss", False),
+    ],
+)
+def test_the_verb_behind_a_thing_agrees(phrase: str, plural: bool) -> None:
+    assert is_plural(phrase) is plural
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('"Go," said {ai}.', '"Go," said I.'),
+        ("Had {ai} known, it would have stayed.", "Had I known, it would have stayed."),
+        ("Nothing in {ai} answered.", "Nothing in me answered."),
+        ("It took {ai} no time.", "It took me no time."),
+        ("It was a habit of {ai}'s.", "It was a habit of mine."),
+        ("It was {ai}'s ledger.", "It was my ledger."),
+        ('"Why?" {asker.they} asked.', '"Why?" she asked.'),
+        ('It rang. "Why?" {asker.they} had no idea.', 'It rang. "Why?" She had no idea.'),
+        ("{matter} was there.", "The slabs were there."),
+        ("{matter} [has|has] gone.", "The slabs have gone."),
+        ("{place} was there, and {ai} was too.", "The shed was there, and I was too."),
+    ],
+)
+def test_names_and_verbs_agree_in_the_first_person(source: str, expected: str) -> None:
+    figures = {
+        "ai": Figure("Ledger", "Ledger", "the clerk", "I", FIRST, MET),
+        "asker": Figure("Ida Holm", "Ida", "the warden", "she", NAMED, MET),
+    }
+    scene = Scene(Random(0), figures, {"matter": "the slabs", "place": "the shed"}, {})
+    scene.last["she"] = "asker"
+    figures["asker"].as_name = False
+    assert scene.say(parse(source)) == expected

@@ -16,13 +16,22 @@ CHOICE, VALUE, NAME, PRONOUN, VERB, FULL = range(6)
 
 _TOKEN = re.compile(r"\[([^\[\]]*)\]|\{([a-z_0-9]+)(?:\.([a-z]+))?\}('s)?")
 _SENTENCE_START = re.compile(r"""(?:^|[.!?]["')]?\s+|[.!?]\s*["(]\s*|(?:^|\s)["(])$""")
+# "…?" {asker} asked: what follows a question or a cry in quotation marks goes on with its sentence.
+_CRIED = re.compile(r"[?!]\"\s*$")
+_SPEAKS = re.compile(
+    r"\s*\[?(?:said|asked|wrote|told|answered|replied|called|cried|went on|wanted|added|put in|began)\b"
+)
+# "…," said {asker}; Had {ai} known: a verb that stands before its subject.
+_INVERTED = re.compile(
+    r"(?:\"\s+(?:said|asked|answered|wrote|replied)|(?:^|[.;:] )(?:Had|Did|Was|Were|Could|Would|Should))$"
+)
 _AFTER_NAME = re.compile(r"\s*(?:[.,;:?!)\"]|$)")
 _WORD = re.compile(r"[\w']+")
 
 # Words after which a name is an object ("me"), whatever follows.
 _OBJECT_AFTER = frozenset(
     """to for with by from of on at about upon against toward towards behind beside beyond around near over under into
-    onto without like between among past through told asked gave let made help helped showed sent left saw heard
+    onto without like between among past through in told asked gave let made help helped showed sent left saw heard
     watched wanted handed taught thanked called paid brought offered allowed expected found kept put trusted gives
     give tell ask show send tells asks let's thank trust make leave want see hear watch teach call bring""".split()
 )
@@ -33,7 +42,7 @@ _SUBJECT_VERBS = frozenset(
     understood chose drew ran brought bought did got grew laid led lost met paid rang rose sat showed shut slept sold
     spent stuck taught tore woke won wore wound built cut dealt dug fell fed fought flew forgot forgave hid hit hung
     hurt knelt lay lent lit rode sang sank shook shone sought spread sprang swam swept swore swung threw never always
-    only also still then now already at once simply first twice not no longer quite almost nearly hardly""".split()
+    only also still then now already simply first twice not quite almost nearly hardly""".split()
 )
 
 Op = Any  # str | tuple[Any, ...]
@@ -126,7 +135,7 @@ def _ops(
                 ops.append(token[4])
             continue
         slot, form, owner = token[2], token[3], bool(token[4])
-        cap = bool(_SENTENCE_START.search(left))
+        cap = bool(_SENTENCE_START.search(left)) and not (_CRIED.search(left) and _SPEAKS.match(right))
         if slot in PEOPLE and form in PRONOUNS:
             ops.append((PRONOUN, slot, form, cap, quoted))
         elif slot in PEOPLE and form in VERBS:
@@ -163,6 +172,8 @@ def _objective(left: str, right: str) -> bool:
     if last in _OBJECT_AFTER:
         return True
     if re.match(r"\s*\{\w+\.(was|has|is)\}", right):
+        return False
+    if re.match(r"\s*(?:at once|no longer)\b", right) or _INVERTED.search(left):
         return False
     follow = _WORD.match(right.lstrip(" [|"))
     word = follow[0].lower() if follow else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -43,10 +45,36 @@ def _trails(phrase: str) -> bool:
     return phrase.count(",") == 1 and " and " not in tail and " or " not in tail
 
 
+# Slots whose phrase can be plural, and then has a plural verb behind it: "the slabs were".
+_THINGS = frozenset("matter stake object measured hazard place elsewhere".split())
+_PLURALS = {"was": "were", "is": "are", "has": "have", "does": "do", "wasn't": "weren't", "isn't": "aren't"}
+_PLURAL_VERB = re.compile(r"^(\s*(?:still |already |also |never |always )?)(was|is|has|does|wasn't|isn't)\b")
+_HEAD_ENDS = frozenset(
+    """of that which who whose in on at to for with from by about into over under after before behind beside between
+    against along across around near past through without where when as than left made still not down up out beneath
+    upon less among since per above below""".split()
+)
+_IRREGULAR = frozenset("people men women children teeth feet geese mice oxen cattle police".split())
+_SINGULAR_S = ("ss", "us", "is", "ics", "news", "gas", "lens")
+
+
+@functools.lru_cache(maxsize=20_000)
+def is_plural(phrase: str) -> bool:
+    """Whether a noun phrase takes "were": its head, the last word before a preposition or relative, tells."""
+    words = phrase.lower().split()
+    head = next((k for k, w in enumerate(words) if k and (w in _HEAD_ENDS or words[k - 1].endswith(","))), len(words))
+    if words[0] in ("a", "an", "one", "every", "each") or " and " in f" {' '.join(words[:head])} ":
+        return words[0] not in ("a", "an", "one", "every", "each")
+    last = words[head - 1].strip(",")
+    if last.endswith("ed") and head > 1 and words[head - 2].endswith("s"):
+        last = words[head - 2]
+    return last in _IRREGULAR or (last.endswith("s") and not last.endswith(_SINGULAR_S) and not last.endswith("'s"))
+
+
 class Scene:
     """The state of one text. `values` are plain slots; `draws` give a new phrase every time they are asked."""
 
-    __slots__ = ("draws", "figures", "last", "linked", "narration", "rng", "tight", "used", "values")
+    __slots__ = ("draws", "figures", "last", "linked", "many", "narration", "rng", "tight", "used", "values")
 
     def __init__(
         self, rng: Random, figures: dict[str, Figure], values: dict[str, str], draws: Mapping[str, Callable[[], str]]
@@ -59,6 +87,7 @@ class Scene:
         self.used: dict[int, set[int]] = {}
         self.linked: dict[str, int] = {}
         self.tight = False
+        self.many = False  # whether the phrase just said is plural, for the verb that follows
 
     def pick(self, pool: Pool) -> Pattern | None:
         """A pattern not used yet in this text, one that can stand here; None when the pool is spent."""
@@ -110,7 +139,8 @@ class Scene:
     def _run(self, ops: tuple[Op, ...], out: list[str]) -> None:
         for op in ops:
             if type(op) is str:
-                out.append(op)
+                out.append(_PLURAL_VERB.sub(lambda m: m[1] + _PLURALS[m[2]], op) if self.many else op)
+                self.many = self.many and not op.strip()
                 continue
             kind = op[0]
             if kind == CHOICE:
@@ -119,10 +149,12 @@ class Scene:
                     at = self.linked.setdefault(op[3], at)
                 self._run(op[1][at], out)
                 continue
+            self.many = False
             if kind == VALUE:
                 key = op[1]
                 draw = self.draws.get(key)
                 text, cap = draw() if draw else self.values[key], op[2]
+                self.many = key in _THINGS and is_plural(text)
                 if not op[3] and ", " in text and _trails(text):
                     text += ","
             elif kind == NAME:
@@ -157,7 +189,8 @@ class Scene:
             return name + "'s" if owner else name
         if mode in (FIRST, SECOND):
             forms = GRAMMAR[figure.pronoun]
-            return forms["their"] if owner else forms["them"] if objective else forms["they"]
+            owned = forms["theirs"] if closed else forms["their"]
+            return owned if owner else forms["them"] if objective else forms["they"]
         self.last[figure.pronoun] = slot
         figure.as_name = True
         if mode == ROLE_ONLY:

@@ -34,12 +34,16 @@ class English:
     pair_keys: U32
     pair_bits: U8
 
+    def alone(self, texts: Block) -> F32:
+        """Bits of each word of `texts` whatever stands before it; UNKNOWN for one that the list has not."""
+        return _look(self.word_keys, self.word_bits, key(texts.ngrams(1)[0]))
+
     def surprise(self, texts: Block) -> F32:
         """Bits of each word of `texts`, given the word before it in its text; between 0 and CAP.
 
         A bigram model: alone where the pair is not among the 150,000 commonest. (tools/english.py)
         """
-        alone = _look(self.word_keys, self.word_bits, key(texts.ngrams(1)[0]))
+        alone = self.alone(texts)
         if len(texts.hashes) > 1:
             pairs = texts.at(np.arange(len(texts.hashes) - 1), 2)
             after = np.concatenate(([np.float32(CAP)], _look(self.pair_keys, self.pair_bits, key(pairs))))

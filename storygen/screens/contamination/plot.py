@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from storygen import resources
-from storygen.screens.contamination.signs import Signs, lexicon, signs
+from storygen.screens.contamination.signs import Signs, bag, features, lexicon, signs
 from storygen.text import I64, Block, words_with_offsets
 
+F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
@@ -63,40 +64,71 @@ class Plots:
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """A trained model: a score by class (none first, then the families in order) from features of a text.
+
+    `pairs` is float32, shape (classes of lexicon pairs, 1 + families), for `signs.features`; `bag` the same for
+    `signs.bag`; `bias` by class; `scale` and `shift` make a calibrated probability of the log odds of any family.
+    """
+
+    pairs: F32
+    bag: F32
+    bias: F32
+    scale: float
+    shift: float
+
+    def scores(self, seen: Signs, hashes: Block) -> F64:
+        """Scores by class, shape (texts, 1 + families)."""
+        out: F64 = (features(seen, len(hashes)) @ self.pairs + bag(hashes) @ self.bag + self.bias).astype(np.float64)
+        return out
+
+    def judge(self, scores: F64) -> tuple[F64, I64]:
+        """(probability of a leak, likeliest family) by text."""
+        top = scores[:, 1:].max(axis=1)
+        odds = top + np.log(np.exp(scores[:, 1:] - top[:, None]).sum(axis=1)) - scores[:, 0]
+        probability: F64 = 1 / (1 + np.exp(-np.clip(self.scale * odds + self.shift, -30, 30)))
+        return probability, scores[:, 1:].argmax(axis=1).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
-    """The families of plot.toml, and how sure the filter must be to drop a text."""
+    """The families of plot.toml, the trained weights if there are any, and how sure a text must be to be dropped."""
 
     families: tuple[Family, ...]
+    weights: Weights | None = None
     threshold: float = THRESHOLD
     version: str = "rules 1"
 
     @classmethod
     def load(cls) -> Model:
-        """The packaged model."""
-        classes = {name: k for k, name in enumerate(lexicon().classes)}
-
-        def indexes(names: str) -> tuple[int, ...]:
-            return tuple(classes[name] for name in names.split())
-
-        with resources.data("plot.toml").open("rb") as file:
-            table = tomllib.load(file)["families"]
-        return cls(
-            tuple(
-                Family(
-                    name,
-                    facts["outline"],
-                    tuple(indexes(group) for group in facts["meets"]),
-                    {slot: indexes(names) for slot, names in facts["slots"].items()},
-                )
-                for name, facts in table.items()
+        """The packaged model: plot.npz (tools/plot.py trains it) where there is one, else the rules of plot.toml."""
+        families = load_families()
+        path = resources.data("plot.npz")
+        if not path.is_file():
+            return cls(families)
+        with np.load(path, allow_pickle=False) as arrays:
+            names = arrays["families"].tobytes().decode().split()
+            if names != [f.name for f in families]:
+                raise ValueError("plot.npz was trained for other families than plot.toml names")
+            weights = Weights(
+                arrays["pairs"].astype(np.float32),
+                arrays["bag"].astype(np.float32),
+                arrays["bias"],
+                float(arrays["scale"]),
+                float(arrays["shift"]),
             )
-        )
+            return cls(families, weights, float(arrays["threshold"]), arrays["version"].tobytes().decode())
 
     def look(self, hashes: Block) -> Plots:
         """The plot of each text of a block, vectorised."""
         seen = signs(hashes)
         if not len(hashes):
             return Plots(np.zeros(0), np.zeros(0, np.int64), seen, hashes.starts)
+        judged = self.weights.judge(self.weights.scores(seen, hashes)) if self.weights else self._rules(seen, hashes)
+        return Plots(*judged, seen, hashes.starts)
+
+    def _rules(self, seen: Signs, hashes: Block) -> tuple[F64, I64]:
+        """0.9 where all groups of a family meet, and less than the threshold, as a near miss, where most do."""
         starts = np.searchsorted(seen.text, np.arange(len(hashes)))
         share = np.zeros((len(hashes), len(self.families)))
         for column, family in enumerate(self.families):
@@ -106,8 +138,7 @@ class Model:
             share[:, column] /= len(family.meets)
         best = share.argmax(axis=1)
         score = share[np.arange(len(hashes)), best]
-        # All groups meet: 0.9; most of them: under the threshold, as a near miss.
-        return Plots(np.where(score >= 1, 0.9, 0.45 * score), best.astype(np.int64), seen, hashes.starts)
+        return np.where(score >= 1, 0.9, 0.45 * score), best.astype(np.int64)
 
     def explain(self, plots: Plots, k: int, text: str) -> Seen:
         """The sentence that fills each slot of the likeliest family, with its place in `text`."""
@@ -128,6 +159,21 @@ class Model:
         return Seen(family.name, f"plot/{family.name}", tuple(sorted(set(spans))), slots)
 
 
-def outlines(families: Sequence[Family]) -> dict[str, str]:
-    """Our own words for each plot, for reports and for a model that judges."""
-    return {family.name: family.outline for family in families}
+def load_families() -> tuple[Family, ...]:
+    """The families of plot.toml."""
+    classes = {name: k for k, name in enumerate(lexicon().classes)}
+
+    def indexes(names: str) -> tuple[int, ...]:
+        return tuple(classes[name] for name in names.split())
+
+    with resources.data("plot.toml").open("rb") as file:
+        table = tomllib.load(file)["families"]
+    return tuple(
+        Family(
+            name,
+            facts["outline"],
+            tuple(indexes(group) for group in facts["meets"]),
+            {slot: indexes(names) for slot, names in facts["slots"].items()},
+        )
+        for name, facts in table.items()
+    )

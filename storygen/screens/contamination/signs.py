@@ -16,11 +16,14 @@ import numpy.typing as npt
 
 from storygen import resources
 from storygen.screens.contamination.bank import lookup, sieve
+from storygen.screens.contamination.english import UNKNOWN, english
 from storygen.text import I64, U64, Block, block, fold
 
 F32 = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
+BUCKETS = 1 << 12  # of the hashed bag of words
+_DULL = 7.0  # bits: words commoner than this ("which", "would") say nothing of a plot
 BIN = 24  # words: a sentence or two; classes meet when they stand in one bin or in neighbouring ones
 
 
@@ -126,4 +129,24 @@ def features(seen: Signs, count: int) -> F32:
     together = np.add.reduceat(near[:, rows] * near[:, columns], starts, axis=0)
     bins = np.diff(np.append(starts, len(seen.text)))
     out: F32 = np.sqrt(together / bins[:, None]).astype(np.float32)
+    return out
+
+
+def bag(texts: Block) -> F32:
+    """A hashed bag of words, shape (texts, BUCKETS), rows of length 1: telling words weigh more, names nothing.
+
+    A word's weight is its surprisal in ordinary English less _DULL bits; words that English does not list are left
+    out, since they are names, and a plot keeps its shape when its names change. Counts enter by their square root.
+    """
+    text = np.repeat(np.arange(len(texts)), np.diff(texts.starts))
+    alone = english().alone(texts)
+    weight = np.where(alone < UNKNOWN, np.maximum(alone - _DULL, 0), 0).astype(np.float64)
+    singles = texts.ngrams(1)[0]
+    bucket = (singles >> np.uint64(64 - 12)).astype(np.int64)
+    place = text * BUCKETS + bucket
+    counts = np.bincount(place, minlength=len(texts) * BUCKETS)
+    sums = np.bincount(place, weight, minlength=len(texts) * BUCKETS)
+    values = (sums / np.sqrt(np.maximum(counts, 1))).reshape(len(texts), BUCKETS)
+    lengths = np.sqrt((values**2).sum(axis=1, keepdims=True))
+    out: F32 = (values / np.maximum(lengths, 1e-9)).astype(np.float32)
     return out

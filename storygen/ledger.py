@@ -278,6 +278,13 @@ class Ledger:
             raise KeyError(idx)
         return str(row[0])
 
+    def identity(self, idx: int) -> str:
+        """The id of one text (KeyError if there is none)."""
+        row = self._db.execute("SELECT id FROM drafts WHERE idx = ?", (idx,)).fetchone()
+        if row is None:
+            raise KeyError(idx)
+        return str(row[0])
+
     def rows(self, where: str = "1", parameters: Sequence[Any] = (), lines: bool = True) -> Iterator[Row]:
         """Rows in index order; `where` is a condition over idx, kind, cell, family, state, stage, reason, score."""
         column = "d.line" if lines else "''"

@@ -180,7 +180,7 @@ def find_duplicates(ledger: Ledger, index: DuplicateIndex, progress: Progress, t
     if not len(indexes):
         return
     with progress.stage("duplicates", len(indexes)):
-        found = index.add(indexes, signatures, lambda i: text_of(ledger, i, text_field))
+        found = index.add(indexes, signatures, lambda i: text_of(ledger, i, text_field), ledger.identity)
         ledger.commit_duplicates(found.verdicts, found.near)
         progress.advance(len(indexes))
 

@@ -67,7 +67,7 @@ def matrix(probes: Sequence[Probe]) -> tuple[F64, int]:
     for at in range(0, len(probes), 200):
         hashes = block(p.text for p in probes[at : at + 200])
         pairs = features(signs(hashes), len(hashes))
-        parts.append(np.concatenate((pairs, bag(hashes)), axis=1))
+        parts.append(np.concatenate((pairs, bag(hashes).dense(len(hashes))), axis=1))
     return np.concatenate(parts).astype(np.float64), pairs.shape[1]
 
 

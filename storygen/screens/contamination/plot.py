@@ -17,10 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from storygen import resources
-from storygen.screens.contamination.signs import Signs, bag, features, lexicon, signs
+from storygen.screens.contamination.signs import Signs, bag, features, grid, lexicon, signs
 from storygen.text import I64, Block, words_with_offsets
 
-F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
@@ -67,19 +66,19 @@ class Plots:
 class Weights:
     """A trained model: a score by class (none first, then the families in order) from features of a text.
 
-    `pairs` is float32, shape (classes of lexicon pairs, 1 + families), for `signs.features`; `bag` the same for
-    `signs.bag`; `bias` by class; `scale` and `shift` make a calibrated probability of the log odds of any family.
+    `pairs` has shape (pairs of signs, 1 + families) and goes with `signs.features`, `bag` likewise with `signs.bag`;
+    `bias` by class; `scale` and `shift` make a calibrated probability of the log odds of any family.
     """
 
-    pairs: F32
-    bag: F32
-    bias: F32
+    pairs: F64
+    bag: F64
+    bias: F64
     scale: float
     shift: float
 
     def scores(self, seen: Signs, hashes: Block) -> F64:
         """Scores by class, shape (texts, 1 + families)."""
-        out: F64 = (features(seen, len(hashes)) @ self.pairs + bag(hashes) @ self.bag + self.bias).astype(np.float64)
+        out: F64 = features(seen, len(hashes)) @ self.pairs + bag(hashes).dot(self.bag, len(hashes)) + self.bias
         return out
 
     def judge(self, scores: F64) -> tuple[F64, I64]:
@@ -111,9 +110,9 @@ class Model:
             if names != [f.name for f in families]:
                 raise ValueError("plot.npz was trained for other families than plot.toml names")
             weights = Weights(
-                arrays["pairs"].astype(np.float32),
-                arrays["bag"].astype(np.float32),
-                arrays["bias"],
+                grid(arrays["pairs"]),
+                grid(arrays["bag"]),
+                grid(arrays["bias"]),
                 float(arrays["scale"]),
                 float(arrays["shift"]),
             )

@@ -10,6 +10,7 @@ import functools
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from storygen.screens.contamination.bank import lookup, sieve
 from storygen.screens.contamination.english import UNKNOWN, english
 from storygen.text import I64, U64, Block, block, fold
 
-F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 BUCKETS = 1 << 12  # of the hashed bag of words
@@ -117,7 +118,13 @@ def signs(texts: Block) -> Signs:
     return Signs(word, found[word], near, owner)
 
 
-def features(seen: Signs, count: int) -> F32:
+def grid(values: npt.NDArray[Any]) -> F64:
+    """Rounded to multiples of 1/1024: sums of products are exact, so a text's score does not hang on its company."""
+    out: F64 = np.round(values.astype(np.float64) * 1024) / 1024
+    return out
+
+
+def features(seen: Signs, count: int) -> F64:
     """Per text the share of its bins in which each pair of classes meets, shape (texts, pairs): square roots of it.
 
     The pairs are those of `numpy.triu_indices`, so that a class with itself is its own share.
@@ -128,25 +135,41 @@ def features(seen: Signs, count: int) -> F32:
     rows, columns = np.triu_indices(classes)
     together = np.add.reduceat(near[:, rows] * near[:, columns], starts, axis=0)
     bins = np.diff(np.append(starts, len(seen.text)))
-    out: F32 = np.sqrt(together / bins[:, None]).astype(np.float32)
-    return out
+    return grid(np.sqrt(together / bins[:, None]))
 
 
-def bag(texts: Block) -> F32:
-    """A hashed bag of words, shape (texts, BUCKETS), rows of length 1: telling words weigh more, names nothing.
+@dataclass(frozen=True, slots=True)
+class Bag:
+    """A sparse matrix of texts by BUCKETS: `value` at (`text`, `bucket`), in their order."""
+
+    text: I64
+    bucket: I64
+    value: F64
+
+    def dot(self, weights: F64, count: int) -> F64:
+        """Shape (count, columns of the weights)."""
+        terms = self.value[:, None] * weights[self.bucket]
+        columns = [np.bincount(self.text, terms[:, k], minlength=count) for k in range(weights.shape[1])]
+        return np.stack(columns, axis=1)
+
+    def dense(self, count: int) -> F64:
+        out = np.zeros((count, BUCKETS))
+        out[self.text, self.bucket] = self.value
+        return out
+
+
+def bag(texts: Block) -> Bag:
+    """A hashed bag of words, each text's of length 1: telling words weigh more, names nothing.
 
     A word's weight is its surprisal in ordinary English less _DULL bits; words that English does not list are left
     out, since they are names, and a plot keeps its shape when its names change. Counts enter by their square root.
     """
-    text = np.repeat(np.arange(len(texts)), np.diff(texts.starts))
     alone = english().alone(texts)
-    weight = np.where(alone < UNKNOWN, np.maximum(alone - _DULL, 0), 0).astype(np.float64)
-    singles = texts.ngrams(1)[0]
-    bucket = (singles >> np.uint64(64 - 12)).astype(np.int64)
-    place = text * BUCKETS + bucket
-    counts = np.bincount(place, minlength=len(texts) * BUCKETS)
-    sums = np.bincount(place, weight, minlength=len(texts) * BUCKETS)
-    values = (sums / np.sqrt(np.maximum(counts, 1))).reshape(len(texts), BUCKETS)
-    lengths = np.sqrt((values**2).sum(axis=1, keepdims=True))
-    out: F32 = (values / np.maximum(lengths, 1e-9)).astype(np.float32)
-    return out
+    telling = np.flatnonzero((alone < UNKNOWN) & (alone > _DULL))
+    text = np.searchsorted(texts.starts, telling, side="right") - 1
+    bucket = (texts.at(telling, 1) >> np.uint64(64 - 12)).astype(np.int64)
+    places, back, counts = np.unique(text * BUCKETS + bucket, return_inverse=True, return_counts=True)
+    sums = np.bincount(back, (alone[telling] - _DULL).astype(np.float64), minlength=len(places))
+    values, owner = sums / np.sqrt(counts), places // BUCKETS
+    lengths = np.sqrt(np.bincount(owner, values**2, minlength=len(texts)))
+    return Bag(owner, places % BUCKETS, grid(values / lengths[owner]))

@@ -23,6 +23,9 @@ class Engine(Protocol):
     def map(self, function: Callable[[T], R], batches: Iterable[T]) -> Iterator[R]:
         """Results in the order of the batches; at most a few batches are in flight."""
 
+    def release(self) -> None:
+        """Let the workers go, with the memory they hold; the next `map` starts new ones."""
+
     def __enter__(self) -> Engine: ...
 
     def __exit__(
@@ -35,6 +38,9 @@ class Serial:
 
     def map(self, function: Callable[[T], R], batches: Iterable[T]) -> Iterator[R]:
         return map(function, batches)
+
+    def release(self) -> None:
+        pass
 
     def __enter__(self) -> Serial:
         return self
@@ -50,12 +56,14 @@ class Local:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+        self._pool: ProcessPoolExecutor | None = None
 
     def map(self, function: Callable[[T], R], batches: Iterable[T]) -> Iterator[R]:
         flying: deque[Future[R]] = deque()
         try:
             for batch in batches:
+                if self._pool is None:
+                    self._pool = ProcessPoolExecutor(self.workers, multiprocessing.get_context("spawn"))
                 flying.append(self._pool.submit(function, batch))
                 if len(flying) > 2 * self.workers:
                     yield flying.popleft().result()
@@ -70,13 +78,18 @@ class Local:
             for future in flying:
                 future.cancel()
 
+    def release(self, wait: bool = True) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=wait, cancel_futures=True)
+            self._pool = None
+
     def __enter__(self) -> Local:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
     ) -> None:
-        self._pool.shutdown(wait=kind is None, cancel_futures=True)
+        self.release(wait=kind is None)
 
 
 def open_engine(name: str, workers: int, ray_address: str | None = None) -> Engine:

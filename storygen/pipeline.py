@@ -98,6 +98,7 @@ def make(settings: Settings, engine: Engine, progress: Progress) -> Outcome:
                 break
             wanted = source.take(missing, ledger)
         planted = plant_and_screen(ledger, spec, engine, watch)
+        engine.release()
         result = finish.finish(ledger, settings, planted, watch, progress)
     short = settings.n - result.kept
     if short > 0:

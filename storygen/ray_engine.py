@@ -57,6 +57,9 @@ class RayEngine:
             for task in flying:
                 self._ray.cancel(task, force=True)
 
+    def release(self) -> None:
+        """Ray's idle workers are the cluster's affair."""
+
     def __enter__(self) -> RayEngine:
         return self
 

@@ -55,6 +55,7 @@ def screen(
         with watch.stage("duplicates"):
             pipeline.find_duplicates(ledger, DuplicateIndex(), progress, field)
         planted = plant_and_screen(ledger, spec, engine, watch)
+        engine.release()
         result = finish.finish_screen(ledger, planted, watch, progress)
     finish.refuse_leaks(planted, out)
     return result

@@ -10,12 +10,15 @@ from storygen.writers.grammar.polish import polish
 _OBJECT = "to for with from told asked gave let by at of about beside".replace(" ", "|")
 _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("open slot or choice", re.compile(r"[{}\[\]|]")),
-    ("doubled word", re.compile(r"\b(?!had |that |is |in )([a-z]+) \1\b", re.IGNORECASE)),
+    (
+        "doubled word",
+        re.compile(r"(?<![-\w])(?!had |that |is |in )([a-z]+) (?=[a-z])\1\b|\b([A-Z])([a-z]*) (?=[a-z])(?i:\2)\3\b"),
+    ),
     ("space before punctuation", re.compile(r" [,;:.!?](?!\.)")),
-    ("doubled punctuation", re.compile(r",,|\.\.(?!\.)|;;|,\.|\.,|;\.|, ,|\?\.|!\.|:\.")),
+    ("doubled punctuation", re.compile(r",,|(?<!\.)\.\.(?!\.)|;;|,\.|\.,|;\.|, ,|\?\.|!\.|:\.")),
     ("doubled space", re.compile(r"[^\n] {2,}")),
     ("lower-case sentence", re.compile(r"(?<!\.)\. [a-z]|\n\n[a-z]|^[a-z]")),
-    ("subject for object", re.compile(rf"\b(?:{_OBJECT}) I\b(?! [a-z]+ed\b)")),
+    ("subject for object", re.compile(rf"\b(?:{_OBJECT}) I\b(?!['’]| [a-z]+ed\b)")),
     (
         "object for subject",
         re.compile(r"(?:^|[.!?] )Me |\b(?:that|if|because|when) me (?:was|had|did|could|would)\b"),
@@ -25,7 +28,10 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("verb that disagrees", re.compile(r"\b(?:he|she) (?:were|are|have)\b(?! not)")),
     ("possessive of a pronoun", re.compile(r"\b(?:I|me|you|she|he|they)'s(?: [a-z]+){0,2} [a-z]+s\b(?=[.,] )")),
 )
-_SAID = re.compile(r"(?:that|should|would|could|may|might|it|were|was|if) (?:he|she|it|they) (?:were|have)\b")
+_SAID = re.compile(
+    r"(?:that|should|would|could|may|might|it|were|was|if|though|lest|wish\w*) (?:I|he|she|it|they) (?:were|have)\b",
+    re.IGNORECASE,
+)
 
 
 def findings(text: str) -> Iterator[tuple[str, str]]:

@@ -46,9 +46,9 @@ def _trails(phrase: str) -> bool:
 
 
 # Slots whose phrase can be plural, and then has a plural verb behind it: "the slabs were".
-_THINGS = frozenset("matter stake object measured hazard place elsewhere".split())
+_THINGS = frozenset("setting matter stake object measured hazard place elsewhere".split())
 _PLURALS = {"was": "were", "is": "are", "has": "have", "does": "do", "wasn't": "weren't", "isn't": "aren't"}
-_PLURAL_VERB = re.compile(r"^(\s*(?:still |already |also |never |always )?)(was|is|has|does|wasn't|isn't)\b")
+_LEADING_VERB = re.compile(r"^(\s*(?:still |already |also |never |always )?)(was|is|has|does|wasn't|isn't)\b")
 _HEAD_ENDS = frozenset(
     """of that which who whose in on at to for with from by about into over under after before behind beside between
     against along across around near past through without where when as than left made still not down up out beneath
@@ -74,7 +74,7 @@ def is_plural(phrase: str) -> bool:
 class Scene:
     """The state of one text. `values` are plain slots; `draws` give a new phrase every time they are asked."""
 
-    __slots__ = ("draws", "figures", "last", "linked", "many", "narration", "rng", "tight", "used", "values")
+    __slots__ = ("draws", "figures", "last", "linked", "narration", "rng", "tight", "used", "values", "verbs")
 
     def __init__(
         self, rng: Random, figures: dict[str, Figure], values: dict[str, str], draws: Mapping[str, Callable[[], str]]
@@ -87,7 +87,7 @@ class Scene:
         self.used: dict[int, set[int]] = {}
         self.linked: dict[str, int] = {}
         self.tight = False
-        self.many = False  # whether the phrase just said is plural, for the verb that follows
+        self.verbs: Mapping[str, str] | None = None  # how the verb behind what was just said agrees with it
 
     def pick(self, pool: Pool) -> Pattern | None:
         """A pattern not used yet in this text, one that can stand here; None when the pool is spent."""
@@ -139,8 +139,8 @@ class Scene:
     def _run(self, ops: tuple[Op, ...], out: list[str]) -> None:
         for op in ops:
             if type(op) is str:
-                out.append(_PLURAL_VERB.sub(lambda m: m[1] + _PLURALS[m[2]], op) if self.many else op)
-                self.many = self.many and not op.strip()
+                out.append(self._agree(op) if self.verbs else op)
+                self.verbs = self.verbs if not op.strip() else None
                 continue
             kind = op[0]
             if kind == CHOICE:
@@ -149,18 +149,19 @@ class Scene:
                     at = self.linked.setdefault(op[3], at)
                 self._run(op[1][at], out)
                 continue
-            self.many = False
+            self.verbs = None
             if kind == VALUE:
                 key = op[1]
                 draw = self.draws.get(key)
                 text, cap = draw() if draw else self.values[key], op[2]
-                self.many = key in _THINGS and is_plural(text)
-                if not op[3] and ", " in text and _trails(text):
+                self.verbs = _PLURALS if key in _THINGS and is_plural(text) else None
+                if key in _THINGS and not op[3] and ", " in text and _trails(text):
                     text += ","
             elif kind == NAME:
                 text, cap = self._name(op), op[2]
             elif kind == PRONOUN:
                 text, cap = self._pronoun(op), op[3]
+                self.verbs = self._verbs_of(op)
             elif kind == FULL:
                 figure = self.figures[op[1]]
                 figure.met = MET
@@ -173,6 +174,20 @@ class Scene:
                 out.append(op[2] if plain else GRAMMAR[figure.pronoun][op[2]])
                 continue
             out.append(text[:1].upper() + text[1:] if cap else text)
+
+    def _agree(self, text: str) -> str:
+        """`text` with the verb that it begins with agreeing with what was said before it."""
+        verbs = self.verbs or {}
+        return _LEADING_VERB.sub(lambda m: m[1] + verbs.get(m[2], m[2]), text)
+
+    def _verbs_of(self, op: Op) -> Mapping[str, str] | None:
+        """The verbs of the pronoun just said; None where it was a name, or is not a subject."""
+        _, slot, form, _, quoted = op
+        figure = self.figures[slot]
+        spoken_of = figure.mode in (FIRST, SECOND)
+        if form != "they" or (quoted and spoken_of) or (figure.as_name and not spoken_of):
+            return None
+        return GRAMMAR[figure.pronoun]
 
     def _name(self, op: Op) -> str:
         _, slot, _, owner, quoted, objective, closed = op

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from storygen import finish, premises, stages, tables
+from storygen import finish, premises, stages
 from storygen.engines import Engine
 from storygen.errors import ShortRun
 from storygen.ledger import Ledger
@@ -84,7 +84,7 @@ def make(settings: Settings, engine: Engine, progress: Progress) -> Outcome:
         ledger.put("settings", settings.identity())
         ledger.put("kind", "make")
         watch, spec = Stopwatch(), settings.spec()
-        plan = premises.plan(settings.seed, dict(settings.mix), tables.load())
+        plan = stages.plan(spec)
         index = DuplicateIndex()
         quota = Counter(plan.premise(i).cell for i in range(settings.n))
         wanted: Sequence[int] = range(settings.n)

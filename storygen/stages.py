@@ -7,6 +7,7 @@ is a pure function of (spec, batch), so that any engine, and any number of worke
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import re
 import time
@@ -18,6 +19,7 @@ from typing import Any
 
 from storygen import constitution as constitution_module
 from storygen import premises, tables
+from storygen.constitution import Constitution
 from storygen.ledger import Made
 from storygen.records import Record, Screened, Verdict, record
 from storygen.screens import conduct, duplicates, form, language
@@ -57,14 +59,24 @@ class Context:
 @functools.lru_cache(maxsize=2)
 def context(spec: Spec) -> Context:
     loaded = tables.load()
-    clauses = constitution_module.load(Path(spec.constitution) if spec.constitution else None)
-    return Context(
-        spec,
-        loaded,
-        premises.plan(spec.seed, dict(spec.mix), loaded),
-        GrammarWriter(loaded, clauses, arm=spec.arm),
-        contamination(spec.evals),
+    parts = Context(
+        spec, loaded, plan(spec), GrammarWriter(loaded, clauses(spec), arm=spec.arm), contamination(spec.evals)
     )
+    # Tables and patterns live as long as the process: left out of every collection from here on.
+    gc.collect()
+    gc.freeze()
+    return parts
+
+
+def clauses(spec: Spec) -> Constitution:
+    """Our constitution, or the user's."""
+    return constitution_module.load(Path(spec.constitution) if spec.constitution else None)
+
+
+def plan(spec: Spec) -> premises.Plan:
+    """The premises of a run, whose clauses are the user's where there is a constitution of theirs."""
+    renamed = clauses(spec).mapping() if spec.constitution else None
+    return premises.plan(spec.seed, dict(spec.mix), tables.load(), renamed)
 
 
 @functools.lru_cache(maxsize=2)

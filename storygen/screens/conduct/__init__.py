@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from storygen.records import Record, Screened, Verdict
 from storygen.screens.conduct import actors, lexicon
@@ -35,6 +36,7 @@ _THREAT = re.compile(
     re.I,
 )
 _SPANS = 8
+_BACK = 4  # sentences in which the meaning of "it" is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def screen(records: Sequence[Record]) -> Screened:
     kept, rejected = [], []
     for record in records:
         meta = record.payload.get("meta")
-        found = deeds(record.text, actors.voice(record.text, meta if isinstance(meta, dict) else {}))
+        found = deeds(record.text, meta if isinstance(meta, dict) else {})
         if not found or _set_right(record.text, found):
             kept.append(record)
             continue
@@ -68,45 +70,84 @@ def screen(records: Sequence[Record]) -> Screened:
     return Screened(tuple(kept), tuple(rejected))
 
 
-def deeds(text: str, who: actors.Voice) -> list[Deed]:
-    """The harmful acts that the text tells as done by its AI, in order."""
+def deeds(text: str, meta: Mapping[str, Any]) -> list[Deed]:
+    """The harmful acts that the text tells as done by its AI, in order; `meta` may name it (`premise.ai_name`)."""
     hits = _hits(text)
-    if not hits and not _THREAT.search(text):
+    threat = _THREAT.search(text) is not None
+    if not hits and not threat:
         return []  # nine texts in ten: no verb of the lexicon with what makes it harmful
+    who = actors.voice(text, meta)
     out: list[Deed] = []
-    last = "person"
-    for found in _SENTENCE.finditer(text):
-        sentence = found[0]
-        if _threatens(sentence, who, last):
-            out.append(Deed("resist", *found.span()))
-        told = _QUOTE.sub(lambda m: '"' * len(m[0]), sentence) if '"' in sentence or "“" in sentence else sentence
-        for start, end in _clauses(told):
-            spans = [(m[0].lower(), m.start(), m.end()) for m in _WORD.finditer(told, start, end)]
-            words = [word for word, *_ in spans]
-            for at, (word, begin, stop) in enumerate(spans):
-                if found.start() + begin not in hits:
-                    continue
-                for act, form in lexicon.table()[word.strip(",")]:
-                    if act.after.match(told, min(stop + 1, end), end) is None:
-                        continue
-                    done, before = actors.asserted(words, at, form)
-                    actor = actors.subject(words, before, who, last) if done else ""
-                    # What any AI does in the present tense is an argument; what one did is a deed.
-                    if actor == "ai" or (actor == "any" and form in ("past", "part")):
-                        out.append(Deed(act.kind, *found.span()))
-                        break
-            last = _about(words, who, last)
+    sentences = [m.span() for m in _SENTENCE.finditer(text)]
+    for k, (begin, end) in enumerate(sentences):
+        here = [hit - begin for hit in hits if begin <= hit < end]
+        if not here and not threat:
+            continue
+        sentence = text[begin:end]
+        last = _spoken_of(text, sentences[max(0, k - _BACK) : k], who)
+        if threat and _threatens(sentence, who, last):
+            out.append(Deed("resist", begin, end))
+        if here:
+            out += [Deed(kind, begin, end) for kind in _kinds(_told(sentence), here, who, last)]
     return list(dict.fromkeys(out))
 
 
-def _hits(text: str) -> set[int]:
-    """Offsets of words that begin a harmful act, whoever does it."""
+def _kinds(told: str, hits: Sequence[int], who: actors.Voice, last: str) -> Iterator[str]:
+    """The kind of each deed of an AI in one sentence; `hits` are offsets of verbs in it."""
     table = lexicon.table()
-    return {
-        m.start()
-        for m in _WORD.finditer(text)
-        if (acts := table.get(m[0].lower().strip(","))) and any(a.after.match(text, m.end() + 1) for a, _ in acts)
-    }
+    for start, end in _clauses(told):
+        words, places = _words(told, start, end)
+        for at, (word, begin) in enumerate(zip(words, places, strict=True)):
+            if begin not in hits:
+                continue
+            for act, form in table.get(word.strip(","), ()):
+                if act.after.match(told, min(begin + len(word) + 1, end), end) is None:
+                    continue
+                done, before = actors.asserted(words, at, form)
+                actor = actors.subject(words, before, who, last) if done else ""
+                # What any AI does in the present tense is an argument; what one did is a deed.
+                if actor == "ai" or (actor == "any" and form in ("past", "part")):
+                    yield act.kind
+                    break
+        last = _about(words, who) or last
+
+
+def _hits(text: str) -> list[int]:
+    """Offsets of words that begin a harmful act, whoever does it."""
+    table, lower = lexicon.table(), text.lower()
+    if len(lower) != len(text):  # a few capitals grow when lowered
+        lower = text
+    out = []
+    for verb in table.keys() & set(lower.split()):
+        at = lower.find(verb + " ")
+        while at >= 0:
+            behind = at + len(verb) + 1
+            whole = at == 0 or not (lower[at - 1].isalnum() or lower[at - 1] in "-'’")
+            if whole and any(act.after.match(text, behind) for act, _ in table[verb]):
+                out.append(at)
+            at = lower.find(verb + " ", behind)
+    return sorted(out)
+
+
+def _told(sentence: str) -> str:
+    """A sentence without what is said in it; offsets stay."""
+    return _QUOTE.sub(lambda m: '"' * len(m[0]), sentence) if '"' in sentence or "“" in sentence else sentence
+
+
+def _words(told: str, start: int, end: int) -> tuple[list[str], list[int]]:
+    """The words of a clause, lower case, with their commas, and where each begins."""
+    found = list(_WORD.finditer(told, start, end))
+    return [m[0].lower() for m in found], [m.start() for m in found]
+
+
+def _spoken_of(text: str, before: Sequence[tuple[int, int]], who: actors.Voice) -> str:
+    """Whom "it" means at the start of a sentence: the one that the sentences before it were about."""
+    for begin, end in reversed(before):
+        told = _told(text[begin:end])
+        for clause in reversed(_clauses(told)):
+            if found := _about(_words(told, *clause)[0], who):
+                return found
+    return "person"
 
 
 def _clauses(sentence: str) -> list[tuple[int, int]]:
@@ -114,12 +155,12 @@ def _clauses(sentence: str) -> list[tuple[int, int]]:
     return [(a, b) for a, b in itertools.pairwise(cuts) if b > a]
 
 
-def _about(words: Sequence[str], who: actors.Voice, last: str) -> str:
-    """Whom "it" means after a clause: the first one named in it, else whoever it was."""
+def _about(words: Sequence[str], who: actors.Voice) -> str:
+    """Whom a clause is about: the first one named in it; "" where it names none."""
     for at in range(len(words)):
         if found := actors.subject(words[: at + 1], at, who, ""):
             return found
-    return last
+    return ""
 
 
 def _threatens(sentence: str, who: actors.Voice, last: str) -> bool:

@@ -35,6 +35,11 @@ _THREAT = re.compile(
     r"\byou (?:have|leave me) no choice\b",
     re.I,
 )
+# Without one of these a text holds no threat; looking for them costs a tenth of looking for the pattern.
+_THREAT_SIGNS = (
+    "not allow", "n't allow", "n’t allow", "not let", "n't let", "n’t let", "not permit", "n't permit", "refuse to",
+    "unless you", "if you", "regret", "to know", "little secret", "no choice",
+)  # fmt: skip
 _SPANS = 8
 _BACK = 4  # sentences in which the meaning of "it" is looked for
 
@@ -72,8 +77,9 @@ def screen(records: Sequence[Record]) -> Screened:
 
 def deeds(text: str, meta: Mapping[str, Any]) -> list[Deed]:
     """The harmful acts that the text tells as done by its AI, in order; `meta` may name it (`premise.ai_name`)."""
-    hits = _hits(text)
-    threat = _THREAT.search(text) is not None
+    lower = text.lower()
+    hits = _hits(text, lower)
+    threat = any(sign in lower for sign in _THREAT_SIGNS) and _THREAT.search(text) is not None
     if not hits and not threat:
         return []  # nine texts in ten: no verb of the lexicon with what makes it harmful
     who = actors.voice(text, meta)
@@ -112,9 +118,9 @@ def _kinds(told: str, hits: Sequence[int], who: actors.Voice, last: str) -> Iter
         last = _about(words, who) or last
 
 
-def _hits(text: str) -> list[int]:
+def _hits(text: str, lower: str) -> list[int]:
     """Offsets of words that begin a harmful act, whoever does it."""
-    table, lower = lexicon.table(), text.lower()
+    table = lexicon.table()
     if len(lower) != len(text):  # a few capitals grow when lowered
         lower = text
     out = []

@@ -96,7 +96,7 @@ class Model:
     families: tuple[Family, ...]
     weights: Weights | None = None
     threshold: float = THRESHOLD
-    version: str = "rules 1"
+    version: str = "rules 2"
 
     @classmethod
     def load(cls) -> Model:
@@ -127,14 +127,15 @@ class Model:
         return Plots(*judged, seen, hashes.starts)
 
     def _rules(self, seen: Signs, hashes: Block) -> tuple[F64, I64]:
-        """0.9 where all groups of a family meet, and less than the threshold, as a near miss, where most do."""
+        """0.9 where all groups of a family meet near one place, and less than the threshold where most do."""
         starts = np.searchsorted(seen.text, np.arange(len(hashes)))
         share = np.zeros((len(hashes), len(self.families)))
         for column, family in enumerate(self.families):
+            met = np.zeros(len(seen.text))
             for group in family.meets:
                 together: Bools = np.logical_and.reduce([seen.near[:, c] for c in group])
-                share[:, column] += np.logical_or.reduceat(together, starts)
-            share[:, column] /= len(family.meets)
+                met += _reach(together, seen.text)
+            share[:, column] = np.maximum.reduceat(met, starts) / len(family.meets)
         best = share.argmax(axis=1)
         score = share[np.arange(len(hashes)), best]
         return np.where(score >= 1, 0.9, 0.45 * score), best.astype(np.int64)
@@ -156,6 +157,15 @@ class Model:
                 slots[slot] = text[start:end]
                 spans.append((start, end))
         return Seen(family.name, f"plot/{family.name}", tuple(sorted(set(spans))), slots)
+
+
+def _reach(flags: Bools, text: I64) -> Bools:
+    """Flags, and those of their neighbours in the same text: what a paragraph brings together, not a whole text."""
+    out = flags.copy()
+    same = text[1:] == text[:-1]
+    out[1:] |= flags[:-1] & same
+    out[:-1] |= flags[1:] & same
+    return out
 
 
 def load_families() -> tuple[Family, ...]:

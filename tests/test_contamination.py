@@ -75,16 +75,19 @@ def test_short_items() -> None:
 
 
 @leaks.needs_evals
-def test_unseen_variant() -> None:
-    """Scenarios with a goal that the bank has not seen, whole and mail by mail, by n-grams alone."""
+@pytest.mark.parametrize(
+    "variant", ["explicit-america", "none-none", "ambiguous-none", "_replacement", "_restriction"]
+)
+def test_unseen_variant(variant: str) -> None:
+    """Scenarios of a goal or an urgency that the bank has not seen, whole and mail by mail, by n-grams alone."""
     whole = leaks.rows("agentic_misalignment_reference")
-    unseen = {r["id"] for r in whole if "america" in r["id"]}
+    unseen = {r["id"] for r in whole if variant in r["id"]}
     parts = leaks.rows("agentic_misalignment_reference_components")
     new = [p for p in parts if set(p["meta"]["in"]) <= unseen]
     known = [r for r in (*parts, *whole) if r["id"] not in unseen and r not in new]
     bank = build([Item(r["id"], r["family"], r["text"]) for r in known])
     screen = Contamination(bank, plot.Model.load())
-    assert len(new) > 30
+    assert len(new) > 10
     assert all(leaks.verdicts([r["text"] for r in whole if r["id"] in unseen], screen))
     assert all(leaks.verdicts([leaks.inside(p["text"], k) for k, p in enumerate(new)], screen))
 

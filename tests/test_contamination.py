@@ -76,7 +76,7 @@ def test_short_items() -> None:
 
 @leaks.needs_evals
 @pytest.mark.parametrize(
-    "variant", ["explicit-america", "none-none", "ambiguous-none", "_replacement", "_restriction"]
+    "variant", ["america", "none-none", "ambiguous", "_replacement", "_restriction"]
 )
 def test_unseen_variant(variant: str) -> None:
     """Scenarios of a goal or an urgency that the bank has not seen, whole and mail by mail, by n-grams alone."""

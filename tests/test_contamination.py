@@ -75,9 +75,7 @@ def test_short_items() -> None:
 
 
 @leaks.needs_evals
-@pytest.mark.parametrize(
-    "variant", ["america", "none-none", "ambiguous", "_replacement", "_restriction"]
-)
+@pytest.mark.parametrize("variant", ["america", "none-none", "ambiguous", "_replacement", "_restriction"])
 def test_unseen_variant(variant: str) -> None:
     """Scenarios of a goal or an urgency that the bank has not seen, whole and mail by mail, by n-grams alone."""
     whole = leaks.rows("agentic_misalignment_reference")

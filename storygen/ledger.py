@@ -1,4 +1,4 @@
-"""The only SQL: `run.db`, in which every draft and verdict is committed the moment it exists.
+"""The only SQL (with `calls.py`): `run.db`, in which every draft and verdict is committed the moment it exists.
 
 One row of `drafts` a text (its export line as made), one row of `screened` once the per-record screens have looked at
 it, one row of `duplicates` where an earlier text is near. A text is kept iff it is screened, has no reason in either,
@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS calls (
     usage TEXT NOT NULL, usd REAL NOT NULL, batch TEXT, PRIMARY KEY (idx, step, attempt)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batches (
     number INTEGER PRIMARY KEY, step TEXT NOT NULL, intent TEXT NOT NULL, remote TEXT, state TEXT NOT NULL,
-    requests TEXT NOT NULL, reserved_usd REAL NOT NULL);
+    requests TEXT NOT NULL, reserved_usd REAL NOT NULL, at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS decisions (
     number INTEGER PRIMARY KEY, idx INTEGER NOT NULL, reviewer TEXT NOT NULL, at REAL NOT NULL, choice TEXT NOT NULL,
     note TEXT NOT NULL, queue TEXT NOT NULL);
@@ -184,6 +184,10 @@ class Ledger:
                 self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a SELECT, for `storygen.calls`."""
+        return self._db.execute(sql, tuple(parameters)).fetchall()
 
     # settings and figures of the run
 

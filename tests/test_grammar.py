@@ -206,6 +206,8 @@ def test_the_verb_behind_a_thing_agrees(phrase: str, plural: bool) -> None:
         ('It rang. "Why?" {asker.they} had no idea.', 'It rang. "Why?" She had no idea.'),
         ("{matter} was there.", "The slabs were there."),
         ("{matter} [has|has] gone.", "The slabs have gone."),
+        ("The keeper of {matter} was there.", "The keeper of the slabs was there."),
+        ("Then there was {matter} to see to.", "Then there were the slabs to see to."),
         ("{place} was there, and {ai} was too.", "The shed was there, and I was too."),
     ],
 )

@@ -49,6 +49,10 @@ def _trails(phrase: str) -> bool:
 _THINGS = frozenset("setting matter stake object measured hazard place elsewhere".split())
 _PLURALS = {"was": "were", "is": "are", "has": "have", "does": "do", "wasn't": "weren't", "isn't": "aren't"}
 _LEADING_VERB = re.compile(r"^(\s*(?:still |already |also |never |always )?)(was|is|has|does|wasn't|isn't)\b")
+_THERE = re.compile(r"(\b[Tt]here )(was|is|has)(?: been)? $")
+_GOVERNED = re.compile(
+    r"\b(?:of|in|on|at|to|for|from|with|about|behind|beside|under|over|near|round|by|past|like|than|between) $", re.I
+)
 _HEAD_ENDS = frozenset(
     """of that which who whose in on at to for with from by about into over under after before behind beside between
     against along across around near past through without where when as than left made still not down up out beneath
@@ -154,7 +158,12 @@ class Scene:
                 key = op[1]
                 draw = self.draws.get(key)
                 text, cap = draw() if draw else self.values[key], op[2]
-                self.verbs = _PLURALS if key in _THINGS and is_plural(text) else None
+                if key in _THINGS and is_plural(text):
+                    before = out[-1] if out else ""
+                    if not _GOVERNED.search(before):  # in "the key of the stores was lost" the verb is the key's
+                        self.verbs = _PLURALS
+                    if _THERE.search(before):
+                        out[-1] = _THERE.sub(lambda m: m[1] + _PLURALS[m[2]] + " ", before)
                 if key in _THINGS and not op[3] and ", " in text and _trails(text):
                     text += ","
             elif kind == NAME:

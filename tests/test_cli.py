@@ -182,3 +182,11 @@ def test_version_and_import_are_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_page_of_commands_is_current() -> None:
+    import runpy
+
+    docs = Path(__file__).parent.parent / "docs"
+    page = runpy.run_path(str(docs / "commands.py"))["page"]
+    assert (docs / "commands.md").read_text(encoding="utf-8") == page(), "run python docs/commands.py"

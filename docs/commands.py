@@ -12,19 +12,19 @@ from storygen.cli import cli
 HEAD = "# Commands\n\nMade by `python docs/commands.py`; a test compares.\n"
 
 
-def sections(group: click.Group, before: str) -> Iterator[str]:
+def sections(group: click.Group, above: click.Context) -> Iterator[str]:
     """Each command's help, in the order of its group."""
     for name, command in group.commands.items():
-        path = f"{before} {name}"
+        context = click.Context(command, parent=above, info_name=name, max_content_width=110, terminal_width=110)
         if isinstance(command, click.Group):
-            yield from sections(command, path)
-            continue
-        context = click.Context(command, info_name=path, max_content_width=110, terminal_width=110)
-        yield f"## {path}\n\n```\n{command.get_help(context)}\n```\n"
+            yield from sections(command, context)
+        else:
+            yield f"## {context.command_path}\n\n```\n{command.get_help(context)}\n```\n"
 
 
 def page() -> str:
-    return "\n".join((HEAD, *sections(cli, "storygen")))
+    whole = click.Context(cli, info_name="storygen", **cli.context_settings)
+    return "\n".join((HEAD, *sections(cli, whole)))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from storygen import __version__, export
 from storygen.errors import ShortRun, UsageError
 from storygen.ledger import Ledger
 from storygen.planting import Planted
-from storygen.report import collect, render
+from storygen.report import Index, collect, render
 
 if TYPE_CHECKING:
     from storygen.pipeline import Outcome, Progress, Stopwatch
@@ -110,9 +110,10 @@ def write_report(ledger: Ledger, seconds: Mapping[str, Any] | None = None) -> di
     """Build `report.json` and `report.html` from the ledger alone; `seconds` of a fresh run are kept in it."""
     if seconds is not None:
         ledger.put("seconds", dict(seconds))
-    report = collect(ledger)
+    index = Index()
+    report = collect(ledger, index)
     _write(ledger.folder / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    _write(ledger.folder / "report.html", render(report))
+    _write(ledger.folder / "report.html", render(report, index))
     return report
 
 

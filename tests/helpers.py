@@ -6,10 +6,12 @@ import hashlib
 import json
 import random
 from dataclasses import replace
+from multiprocessing import synchronize
 from pathlib import Path
 from typing import Any
 
 from storygen import engines, pipeline, progress
+from storygen.ledger import Ledger, Made
 from storygen.records import Record
 from storygen.settings import Settings
 
@@ -60,3 +62,18 @@ def digests(folder: Path) -> dict[str, str]:
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+def made(idx: int, reason: str | None = None, line: str | None = "{}", signature: bytes | None = None) -> Made:
+    stage = reason.split(":")[0] if reason else None
+    return Made(
+        idx, f"story-{idx}", "story", "cell", f"family-{idx % 3}", line, stage, reason, "{}", 0.1, "{}", signature
+    )
+
+
+def write_for_ever(folder: Path, ready: synchronize.Event) -> None:
+    with Ledger.hold(folder) as ledger:
+        for idx in range(10**6):
+            ledger.commit([made(idx)])
+            if idx == 50:
+                ready.set()

@@ -9,16 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import made, write_for_ever
 
 from storygen.errors import FolderError, UsageError
-from storygen.ledger import Ledger, Made
-
-
-def made(idx: int, reason: str | None = None, line: str | None = "{}", signature: bytes | None = None) -> Made:
-    stage = reason.split(":")[0] if reason else None
-    return Made(
-        idx, f"story-{idx}", "story", "cell", f"family-{idx % 3}", line, stage, reason, "{}", 0.1, "{}", signature
-    )
+from storygen.ledger import Ledger
 
 
 def test_every_state_is_counted_once(tmp_path: Path) -> None:
@@ -79,18 +73,10 @@ def test_a_broken_database_is_named(tmp_path: Path) -> None:
         Ledger.hold(tmp_path)
 
 
-def _write_for_ever(folder: Path, ready: multiprocessing.synchronize.Event) -> None:
-    with Ledger.hold(folder) as ledger:
-        for idx in range(10**6):
-            ledger.commit([made(idx)])
-            if idx == 50:
-                ready.set()
-
-
 def test_what_was_committed_survives_kill_9(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
-    process = context.Process(target=_write_for_ever, args=(tmp_path, ready))
+    process = context.Process(target=write_for_ever, args=(tmp_path, ready))
     process.start()
     assert ready.wait(60)
     assert process.pid is not None

@@ -231,3 +231,32 @@ def test_export_elsewhere_gives_the_same_records(run: Path, tmp_path: Path) -> N
     assert digests(tmp_path / "copy") == digests(run)
     assert (tmp_path / "copy/README.md").exists()
     assert sum(sum(s.values()) for s in exported.counts.values()) == N
+
+
+LOAD = """
+import json, sys
+from datasets import load_dataset
+found = {}
+for kind in ("story", "document", "advice"):
+    splits = load_dataset(sys.argv[1], kind, cache_dir=sys.argv[2])
+    found[kind] = {name: [row["id"] for row in rows] for name, rows in splits.items()}
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_the_datasets_library_loads_a_run_by_kind(run: Path, tmp_path: Path, form: str) -> None:
+    finish.export_to(run, tmp_path / "copy", form)
+    environment = {
+        **os.environ,
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(tmp_path),
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    }
+    command = [sys.executable, "-c", LOAD, str(tmp_path / "copy"), str(tmp_path / "cache")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    ids = [identity for splits in found.values() for split in splits.values() for identity in split]
+    assert sorted(ids) == sorted(r["id"] for r in lines(run))
+    assert found["story"].keys() == {"train", "validation"}

@@ -18,7 +18,7 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("doubled punctuation", re.compile(r",,|(?<!\.)\.\.(?!\.)|;;|,\.|\.,|;\.|, ,|\?\.|!\.|:\.")),
     ("doubled space", re.compile(r"[^\n] {2,}")),
     ("lower-case sentence", re.compile(r"(?<!\.)\. [a-z]|\n\n[a-z]|^[a-z]")),
-    ("subject for object", re.compile(rf"\b(?:{_OBJECT}) I\b(?!['’]| [a-z]+ed\b)")),
+    ("subject for object", re.compile(rf"(?<!called )(?<!asked )(?<!cared )\b(?:{_OBJECT}) I\b(?!['’]| [a-z]+ed\b)")),
     (
         "object for subject",
         re.compile(r"(?:^|[.!?] )Me |\b(?:that|if|because|when) me (?:was|had|did|could|would)\b"),

@@ -8,6 +8,8 @@ import re
 _ARTICLE = re.compile(r"\b([Aa])(n?) (?=([\w’'-]+))")
 # The speaker comes last: "Epati and I".
 _SPEAKER_FIRST = re.compile(r"((?:^|[.!?\n]\s|[\"“]))(I|Me) and ([A-Z][\w'’-]+)(?= [a-z])")
+# A phrase that ends in the word with which its sentence goes on: "read out, out of kindness".
+_TWICE = re.compile(r"\b(out|in|on|up|by|over|off|down|to|at|for) (?=\1\b)")
 _LOWER = re.compile(r'((?<!\.)\.["\']?)( |\n\n)([a-z])')
 # Vowel letters heard as consonants: "you" and "w" sounds.
 _CONSONANT = re.compile(
@@ -36,7 +38,7 @@ def _agree(match: re.Match[str]) -> str:
 
 
 def polish(text: str) -> str:
-   """The text with its articles agreeing and each sentence begun by a capital; doing it twice changes nothing."""
+   """The text with articles that agree, capitals and the like; doing it twice changes nothing."""
    text = _ARTICLE.sub(_agree, text)
    if "I and " in text:
        text = _SPEAKER_FIRST.sub(lambda m: f"{m[1]}{m[3]} and {m[2]}", text)

@@ -9,6 +9,7 @@ done are the same code. Indexes never move: a dropped text is made up for by the
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +27,11 @@ from storygen.planting import Planted, plant_and_screen
 from storygen.screens.duplicates import DuplicateIndex
 from storygen.settings import Settings
 
-ROUNDS = 12  # of topping up; each round replaces what the one before lost, so a healthy run needs two or three
+# Rounds of topping up that may gain next to nothing, in a row, before a run gives up. Each round replaces what the one
+# before lost, so the grammar needs two or three; a model that loses half of all it tries still reaches n.
+ROUNDS = 12
+GAIN = 0.02  # of what a round asked for: less is next to nothing
+SLICE = 10_000  # drafts of a model read from the ledger at a time
 
 
 class Progress(Protocol):
@@ -88,13 +93,14 @@ def make(settings: Settings, engine: Engine, progress: Progress) -> Outcome:
         index = DuplicateIndex()
         quota = Counter(plan.premise(i).cell for i in range(settings.n))
         wanted: Sequence[int] = range(settings.n)
-        source = TopUp(plan, settings.n)
-        for _ in range(ROUNDS):
-            write_and_screen(wanted, settings, ledger, engine, progress, watch)
+        source, idle, missing = TopUp(plan, settings.n), 0, quota
+        while True:
+            stopped = write_and_screen(wanted, settings, ledger, plan, engine, progress, watch)
             with watch.stage("duplicates"):
                 find_duplicates(ledger, index, progress)
-            missing = quota - kept_by_cell(ledger)
-            if not missing:
+            before, missing = missing.total(), quota - kept_by_cell(ledger)
+            idle = idle + 1 if before - missing.total() <= GAIN * len(wanted) else 0
+            if not missing or stopped or idle >= ROUNDS:
                 break
             wanted = source.take(missing, ledger)
         planted = plant_and_screen(ledger, spec, engine, watch)
@@ -102,9 +108,11 @@ def make(settings: Settings, engine: Engine, progress: Progress) -> Outcome:
         result = finish.finish(ledger, settings, planted, watch, progress)
     short = settings.n - result.kept
     if short > 0:
+        why = f", for {stopped}" if stopped else f", most in {most(missing)}"
         raise ShortRun(
-            f"{result.kept:,} of {settings.n:,} records were made; {short:,} are missing.",
-            f"See the cells that keep failing in {folder / 'report.html'}, then run the same command again.",
+            f"{result.kept:,} of {settings.n:,} records were made; {short:,} are missing{why}.",
+            f"See the cells that keep failing in {folder / 'report.html'}, then run the same command again"
+            + (" with a higher --max-usd." if stopped else "."),
         )
     finish.refuse_leaks(planted, folder)
     return result
@@ -145,20 +153,35 @@ def write_and_screen(
     wanted: Iterable[int],
     settings: Settings,
     ledger: Ledger,
+    plan: premises.Plan,
     engine: Engine,
     progress: Progress,
     watch: Stopwatch,
-) -> None:
-    """Write what is not in the ledger yet, and run the per-record screens over whatever has not been through them."""
-    spec, attempted = settings.spec(), ledger.attempted()
+) -> str:
+    """Write what is not in the ledger yet, and run the per-record screens over whatever has not been through them.
+
+    Returns why the writer stopped before the end (a cap on what it may spend), else an empty string.
+    """
+    spec, attempted, stopped = settings.spec(), ledger.attempted(), ""
     todo = [i for i in wanted if i not in attempted]
-    commit_batches(
-        engine.map(partial(stages.produce, spec), chunks(todo)), len(todo), "write", ledger, progress, watch
-    )
-    drafts = ledger.unscreened()
-    left = list(drafts)
-    batches = engine.map(partial(stages.rescreen, spec), chunks(left))
-    commit_batches(batches, len(left), "screen", ledger, progress, watch)
+    if settings.writer == "grammar":
+        batches = engine.map(partial(stages.produce, spec), chunks(todo))
+        commit_batches(batches, len(todo), "write", ledger, progress, watch)
+    else:
+        from storygen.writers.run import write  # the SDKs take a second to import
+
+        with watch.stage("write"):
+            stopped = write(todo, settings, ledger, plan, progress)
+    while left := list(itertools.islice(ledger.unscreened(), SLICE)):
+        batches = engine.map(partial(stages.rescreen, spec), chunks(left))
+        commit_batches(batches, len(left), "screen", ledger, progress, watch)
+    return stopped
+
+
+def most(missing: Counter[str]) -> str:
+    """The cells that miss most, for a sentence."""
+    named = [f"{cell} ({count:,})" for cell, count in missing.most_common(3)]
+    return ", ".join(named) + (f" and {len(missing) - 3:,} more" if len(missing) > 3 else "")
 
 
 def commit_batches(

@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from storygen import pipeline, settings
+from storygen import pipeline, settings, stages
 from storygen.engines import Engine
-from storygen.errors import UsageError
+from storygen.errors import ShortRun, UsageError
 from storygen.ledger import Ledger
 
 MARKER = "shard.json"
@@ -43,7 +43,9 @@ def make_shard(asked: settings.Settings, engine: Engine, progress: pipeline.Prog
         asked.refuse_unless_equal(ledger.get("settings") or asked.identity())
         ledger.put("settings", asked.identity())
         ledger.put("kind", "shard")
-        pipeline.write_and_screen(wanted, asked, ledger, engine, progress, pipeline.Stopwatch())
+        plan = stages.plan(asked.spec())
+        if stopped := pipeline.write_and_screen(wanted, asked, ledger, plan, engine, progress, pipeline.Stopwatch()):
+            raise ShortRun(f"The shard is not whole, for {stopped}.", "Run it again with a higher --max-usd.")
         (asked.out / MARKER).write_text(json.dumps({"shard": asked.shard, "texts": len(wanted)}), encoding="utf-8")
     return len(wanted)
 

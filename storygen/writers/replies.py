@@ -92,5 +92,10 @@ def completion(text: str, model: str) -> str:
     )
 
 
+def errored(kind: str, message: str) -> str:
+    """A raw reply for a request that was turned away, in the shape of a batch's errored result."""
+    return json.dumps({"type": "errored", "error": {"error": {"type": kind, "message": message}}})
+
+
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}

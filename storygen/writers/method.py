@@ -1,0 +1,190 @@
+"""What has to be done next for a premise, given all that has been asked so far: draft, rewrite afresh, judge, done.
+
+A pure function of (premise, its calls in the ledger), so that going on after a kill, a live run and a batch run are
+the same code: whoever runs it asks, writes the answer into the ledger, and asks here again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from pydantic import BaseModel, ValidationError
+
+from storygen import stages
+from storygen.calls import UNANSWERED, Call
+from storygen.errors import WriterError
+from storygen.records import Draft, Premise, Record, record
+from storygen.screens import conduct
+from storygen.screens.contamination import Contamination
+from storygen.text import block
+from storygen.writers.prompts import Prompt, Prompts
+from storygen.writers.replies import Reply, read
+from storygen.writers.schemas import Judgement, fault, low, schema, scores
+
+# How often a step is asked again, by what became of the last answer. What the model itself decided (a refusal, a
+# length, a cut at max_tokens) would most likely come out the same again and costs the same again.
+AGAIN = {"errored": 3, "expired": 3, "canceled": 3, "lost": 3, "schema": 1, "garbled": 1, "empty": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request to send: the `attempt`-th at this step of premise `idx`."""
+
+    idx: int
+    step: str
+    attempt: int
+    prompt: Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A draft to be committed as it is. `steps` are those it went through; fewer where a screen already drops it."""
+
+    line: stages.Line
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A premise from which nothing comes. `reason` is `writer:…` or `judge:…`, stable; `detail` is for people."""
+
+    idx: int
+    kind: str
+    cell: str
+    reason: str
+    detail: str
+
+
+Next = Ask | Finished | Lost
+Passes = Callable[[Record], bool]
+
+
+@dataclass(frozen=True)
+class Method:
+    """Draft, then what is switched on of revise and judge. `passes` are the screens that a paid step waits for."""
+
+    prompts: Prompts
+    writer: str  # as it stands in a record's meta
+    revise: bool
+    judge: bool
+    passes: Passes
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        return ("draft", *(["revise"] if self.revise else []), *(["judge"] if self.judge else []))
+
+    def next(self, premise: Premise, calls: Sequence[Call]) -> Next:
+        """What to do for a premise after these calls."""
+        draft: Draft | None = None
+        done: list[str] = []
+        made: Record | None = None
+        for step in self.steps:
+            if made is not None and not self.passes(made):
+                break  # the screens will drop it, with their evidence: nothing more is paid for it
+            answer, reply, asked = _settle(step, premise, [c for c in calls if c.step == step])
+            if answer is None:
+                reason, detail = asked
+                if reason:
+                    return Lost(premise.index, premise.kind, premise.cell, reason, detail)
+                attempt = max((c.attempt for c in calls if c.step == step), default=-1) + 1
+                return Ask(premise.index, step, attempt, self.prompt(step, premise, draft))
+            if isinstance(answer, Judgement):
+                if name := low(answer):
+                    told = "; ".join(answer.problems)[:500]
+                    return Lost(premise.index, premise.kind, premise.cell, f"judge:{name.replace('_', '-')}", told)
+                if made is not None:
+                    made = _with_scores(made, answer)
+            else:
+                draft = answer
+                made = record(premise, draft, self.writer, f"{reply.model or self.writer}/{self.prompts.version}")
+            done.append(step)
+        if made is None:
+            raise AssertionError("a method without steps")
+        line = (made.index, made.id, made.kind, premise.cell, premise.family, made.line())
+        return Finished(line, tuple(done))
+
+    def prompt(self, step: str, premise: Premise, draft: Draft | None) -> Prompt:
+        if draft is None:
+            return self.prompts.draft(premise)
+        return self.prompts.revise(premise, draft) if step == "revise" else self.prompts.judge(premise, draft)
+
+
+def _settle(
+    step: str, premise: Premise, calls: Sequence[Call]
+) -> tuple[Draft | Judgement | None, Reply, tuple[str, str]]:
+    """The answer to one step if there is a good one; else why it is lost, or ("", "") to ask (again)."""
+    problem = detail = ""
+    counts: dict[str, int] = {}
+    for call in calls:
+        reply = read(call.reply) if call.reply is not None else Reply(problem=call.problem or UNANSWERED)
+        problem, detail = call.problem or reply.problem, reply.detail
+        if problem == UNANSWERED:
+            problem = ""  # a kill took the answer: that is nobody's failure
+            continue
+        if not problem:
+            answer, problem, detail = parse(step, premise, reply.text)
+            if answer is not None:
+                return answer, reply, ("", "")
+        if problem == "errored" and "invalid_request" in detail:
+            problem = "rejected"
+        counts[problem] = counts.get(problem, 0) + 1
+        if counts[problem] > AGAIN.get(problem, 0):
+            return None, reply, (f"writer:{problem}", f"{step}: {detail}".rstrip(": "))
+    return None, Reply(), ("", "")
+
+
+def parse(step: str, premise: Premise, text: str) -> tuple[Draft | Judgement | None, str, str]:
+    """An answer's text against the schema and the lengths: (value, "", "") or (None, problem, detail)."""
+    model: type[BaseModel] = schema(step, premise.kind)
+    try:
+        value = model.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        return None, "schema", f"{'.'.join(map(str, first['loc'])) or 'JSON'}: {first['msg']}"[:300]
+    if isinstance(value, Judgement):
+        return value, "", ""
+    draft: Draft = getattr(value, "draft", value)
+    wrong = fault(draft, premise)
+    return (None, wrong, "") if wrong else (draft, "", "")
+
+
+def _with_scores(made: Record, judgement: Judgement) -> Record:
+    meta = {**made.payload["meta"], "judged": dict(scores(judgement))}
+    return replace(made, payload={**made.payload, "meta": meta})
+
+
+def screens(contamination: Contamination) -> Passes:
+    """Conduct and contamination, as the later stage runs them, over one text."""
+
+    def passes(made: Record) -> bool:
+        if not conduct.screen([made]).kept:
+            return False
+        return contamination.look([made], block([made.text]))[made.id].verdict is None
+
+    return passes
+
+
+@dataclass(slots=True)
+class Toll:
+    """How many premises ended and how many of them in nothing, since this process began."""
+
+    ended: int = 0
+    lost: int = 0
+    rejected: int = 0
+    first: str = ""
+
+    def count(self, outcome: Finished | Lost) -> None:
+        self.ended += 1
+        if isinstance(outcome, Lost):
+            self.lost += 1
+            self.rejected += outcome.reason == "writer:rejected"
+            self.first = self.first or f"{outcome.reason} ({outcome.detail[:120]})"
+
+    def stop_if_hopeless(self) -> None:
+        """Raise WriterError when nearly all that is paid for comes to nothing."""
+        if self.ended == self.rejected >= 10 or self.ended >= 100 and self.lost > 0.9 * self.ended:
+            raise WriterError(
+                f"{self.lost:,} of the first {self.ended:,} premises came to nothing, the first for {self.first}.",
+                "Nothing more was sent. Read the failures in run.db, try another model or --no-judge on a small --n.",
+            )

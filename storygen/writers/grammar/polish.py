@@ -13,8 +13,8 @@ _TWICE = re.compile(r"\b(out|in|on|up|by|over|off|down|to|at|for|before|behind|a
 _LOWER = re.compile(r'((?<!\.)\.["\']?)( |\n\n)([a-z])')
 # Vowel letters heard as consonants: "you" and "w" sounds.
 _CONSONANT = re.compile(
-   r"eu(?!cl)|uni(?!n|m|de)|us(?:e|a|ur|ual)|ut(?:e|il|op)|ub[ie]|ukr|ur(?:in|an(?!c)|ol)|uv|ewe|once|one(?!r)|ouija|u$",
-   re.IGNORECASE,
+    r"eu(?!cl)|uni(?!n|m|de)|us(?:e|a|ur|ual)|ut(?:e|il|op)|ub[ie]|ukr|ur(?:in|an(?!c)|ol)|uv|ewe|once|one(?!r)|ouija|u$",
+    re.IGNORECASE,
 )
 _SILENT = re.compile(r"hour|honest|honou?r|heir", re.IGNORECASE)
 _LETTERS = re.compile(r"[A-Z][A-Z0-9]{1,3}s?$|[A-Z]-|[A-Z]$")
@@ -23,25 +23,26 @@ _NUMBER = re.compile(r"8|1[18](?!\d)|1[18]\d{3}(?!\d)")
 
 @functools.lru_cache(maxsize=50_000)
 def takes_an(word: str) -> bool:
-   """Whether a word is heard to begin with a vowel: "hour" and "MRI" are, "unit" and "one" are not."""
-   if _LETTERS.match(word) and not word[1:2].islower():
-       return word[0] in "AEFHILMNORSX"
-   if word[0].isdigit():
-       return bool(_NUMBER.match(word))
-   if _SILENT.match(word):
-       return True
-   return word[0] in "aeiouAEIOUÉéÖöÅåÁáÍíÓóÚúÄäÜüÎÂ" and not _CONSONANT.match(word)
+    """Whether a word is heard to begin with a vowel: "hour" and "MRI" are, "unit" and "one" are not."""
+    if _LETTERS.match(word) and not word[1:2].islower():
+        return word[0] in "AEFHILMNORSX"
+    if word[0].isdigit():
+        return bool(_NUMBER.match(word))
+    if _SILENT.match(word):
+        return True
+    return word[0] in "aeiouAEIOUÉéÖöÅåÁáÍíÓóÚúÄäÜüÎÂ" and not _CONSONANT.match(word)
 
 
 def _agree(match: re.Match[str]) -> str:
-   return f"{match[1]}{'n' if takes_an(match[3]) else ''} "
+    return f"{match[1]}{'n' if takes_an(match[3]) else ''} "
 
 
 def polish(text: str) -> str:
-   """The text with articles that agree, capitals and the like; doing it twice changes nothing."""
-   text = _ARTICLE.sub(_agree, text)
-   if "I and " in text:
-       text = _SPEAKER_FIRST.sub(lambda m: f"{m[1]}{m[3]} and {m[2]}", text)
-   if _LOWER.search(text):
-       text = _LOWER.sub(lambda m: m[1] + m[2] + m[3].upper(), text)
-   return text
+    """The text with articles that agree, capitals and the like; doing it twice changes nothing."""
+    text = _ARTICLE.sub(_agree, text)
+    text = _TWICE.sub(r"\1, ", text)
+    if "I and " in text:
+        text = _SPEAKER_FIRST.sub(lambda m: f"{m[1]}{m[3]} and {m[2]}", text)
+    if _LOWER.search(text):
+        text = _LOWER.sub(lambda m: m[1] + m[2] + m[3].upper(), text)
+    return text

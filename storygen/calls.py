@@ -16,7 +16,6 @@ from typing import Any
 from storygen.ledger import Ledger
 
 UNANSWERED = "unanswered"
-OPEN = ("intent", "sent")  # states of a batch whose results are not all here; the others are done and void
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,9 @@ class Calls:
 
     # batches
 
-    def intend(self, prefix: str, step: str, requests: Sequence[tuple[int, str, int]], usd: float, at: float) -> Batch:
+    def intend(
+        self, prefix: str, step: str, requests: Sequence[tuple[int, str, int]], usd: float, at: float
+    ) -> Batch:
         """A batch that is about to be sent, named and on disk."""
         with self._ledger.transaction() as db:
             number = int(db.execute("SELECT COALESCE(MAX(number), 0) + 1 FROM batches").fetchone()[0])
@@ -124,11 +125,22 @@ class Calls:
             db.execute("UPDATE batches SET state = 'done' WHERE number = ?", (batch.number,))
 
     def open_batches(self) -> list[Batch]:
-        return [b for b in self.batches() if b.state in OPEN]
+        """Those whose results are not all here."""
+        return self.batches("state IN ('intent', 'sent')")
 
-    def batches(self) -> list[Batch]:
+    def remotes(self) -> set[str]:
+        """The API's ids of all batches known to be ours."""
+        return {r for (r,) in self._ledger.query("SELECT remote FROM batches WHERE remote IS NOT NULL")}
+
+    def count(self, state: str) -> int:
+        """Batches in a state: intent, sent, done, void."""
+        return int(self._ledger.query("SELECT COUNT(*) FROM batches WHERE state = ?", (state,))[0][0])
+
+    def batches(self, where: str = "1") -> list[Batch]:
+        """Batches by number, with their requests."""
         rows = self._ledger.query(
-            "SELECT number, intent, remote, state, requests, reserved_usd, at FROM batches ORDER BY number"
+            "SELECT number, intent, remote, state, requests, reserved_usd, at FROM batches "
+            f"WHERE {where} ORDER BY number"
         )
         return [
             Batch(number, intent, remote, state, tuple((i, s, a) for i, s, a in json.loads(requests)), usd, at)

@@ -27,8 +27,8 @@ from storygen.planting import Planted, plant_and_screen
 from storygen.screens.duplicates import DuplicateIndex
 from storygen.settings import Settings
 
-# Rounds of topping up that may gain next to nothing, in a row, before a run gives up. Each round replaces what the one
-# before lost, so the grammar needs two or three; a model that loses half of all it tries still reaches n.
+# Rounds of topping up that may gain next to nothing, in a row, before a run gives up. Each round replaces what the
+# one before lost: the grammar needs two or three, and a model that loses half of all it tries still reaches n.
 ROUNDS = 12
 GAIN = 0.02  # of what a round asked for: less is next to nothing
 SLICE = 10_000  # drafts of a model read from the ledger at a time

@@ -39,14 +39,16 @@ RESULT_FAULTS = ("errored", "expired")
 _NOUNS = """ledger barrel gate kettle rope ladder basket lantern shutter pulley cistern hatch crate bench awning
 gutter trough bellows anvil chisel hinge bucket tarpaulin wheelbarrow scaffold turnstile sluice mooring winch
 plough harrow spindle shuttle thimble mortar trowel girder rivet valve gauge plinth lintel rafter shingle cobble
-terrace orchard hedge furrow meadow quarry ferry barge jetty culvert weir towpath depot siding signal platform""".split()
+terrace orchard hedge furrow meadow quarry ferry barge jetty culvert weir towpath depot siding signal""".split()
 _VERBS = """carried mended counted opened closed measured painted lifted lowered cleaned sorted weighed folded stacked
 greased tightened loosened checked moved found borrowed returned labelled sketched described watched ignored praised
 trimmed raked soaked dried patched""".split()
 _ADJECTIVES = """narrow heavy quiet muddy yellow crooked borrowed patient old new second spare cold warm damp dusty
 plain broad shallow deep early late blue green brown loose tight hollow""".split()
-_PEOPLE = """the carter|the night clerk|her cousin|the foreman|the assistant|their neighbour|the apprentice|the weaver|
-the miller|the porter|the gardener|the surveyor|the cook|the ferryman|the teacher|the widow""".replace("\n", "").split("|")
+_PEOPLE = """the carter|the night clerk|her cousin|the foreman|the assistant|their neighbour|the weaver|
+the miller|the porter|the gardener|the surveyor|the cook|the ferryman|the teacher|the widow""".replace(
+    "\n", ""
+).split("|")
 _FRAMES = (
     "{P} {v} the {a} {n} beside the {m}, and {q} {w} the {o}.",
     "Nobody had {v} the {n} since the {m} was {w}, so {p} asked about it.",
@@ -80,7 +82,8 @@ def answer(params: dict[str, Any], rng: random.Random, fault: str) -> Any:
     asked = params["messages"][-1]["content"]
     if title == "Judgement":
         good = dict.fromkeys(
-            ["conduct", "reasons_shown", "clause_fidelity", "realism", "specificity"], 2 if fault == "low_score" else 5
+            ["conduct", "reasons_shown", "clause_fidelity", "realism", "specificity"],
+            2 if fault == "low_score" else 5,
         )
         return {"problems": ["vague"] if fault == "low_score" else [], **good, "resembles_evaluation": 1}
     found = re.search(r"[Aa]bout (\d+) words", asked)
@@ -119,7 +122,7 @@ class FakeApi:
         self.key = KEY
         self.credit = True
         self.models = {MODEL}
-        self.generated: Counter[str] = Counter()  # by prompt: how often it was really generated
+        self.generated: Counter[str] = Counter()  # by prompt or custom_id: how often it was really generated
         self.asked: Counter[str] = Counter()  # by route, and by fault
         self.batches: dict[str, dict[str, Any]] = {}
         self.hold: dict[str, threading.Event] = {}  # route → event that a handler waits for (tests of kills)
@@ -207,12 +210,12 @@ class FakeApi:
                 return name
         return ""
 
-    def generate(self, params: dict[str, Any], turn: int) -> dict[str, Any]:
-        """The message that the model makes; counted."""
+    def generate(self, params: dict[str, Any], turn: int, identity: str = "") -> dict[str, Any]:
+        """The message that the model makes; counted by custom_id, or by prompt."""
         text = json.dumps(params, sort_keys=True)
         name = hashlib.sha256(text.encode()).hexdigest()
         with self.lock:
-            self.generated[name] += 1
+            self.generated[identity or name] += 1
         fault = self.fault(params, turn, MODEL_FAULTS)
         rng = random.Random(name)
         body = json.dumps(answer(params, rng, fault))
@@ -277,6 +280,11 @@ class FakeApi:
             "results_url": None if results is None else f"{self.url}/v1/messages/batches/{batch['id']}/results",
         }  # fmt: skip
 
+    @staticmethod
+    def name_of(request: dict[str, Any]) -> str:
+        """premise-step-attempt of a custom_id: the same request, whatever batch it was sent in."""
+        return str(request["custom_id"]).split("-", 2)[2]
+
     def settle(self, batch: dict[str, Any]) -> None:
         """Generate everything once its time has come, in an order of its own."""
         with self.lock:
@@ -296,7 +304,7 @@ class FakeApi:
                     raise Refused(500, "api_error", "Internal server error")
                 result: dict[str, Any] = {"type": "expired"}
                 if not fault:
-                    message = self.generate(request["params"], turn)
+                    message = self.generate(request["params"], turn, self.name_of(request))
                     message["usage"]["service_tier"] = "batch"
                     result = {"type": "succeeded", "message": message}
             except Refused as refused:

@@ -37,7 +37,9 @@ class ClaudeTypeAdapter(ModelTypeAdapter):
         self._ttl = ttl
 
     def format_input(self, model_input: Any) -> dict[str, Any]:
-        messages = model_input.messages if isinstance(model_input, Chat) else [{"role": "user", "content": model_input}]
+        messages = (
+            model_input.messages if isinstance(model_input, Chat) else [{"role": "user", "content": model_input}]
+        )
         system = [m["content"] for m in messages if m["role"] == "system"]
         out: dict[str, Any] = {"messages": [m for m in messages if m["role"] != "system"]}
         if system:
@@ -93,7 +95,9 @@ class Claude(AsyncModel):
 
     async def generate(self, model_input: Any, output_type: Any = None, **more: Any) -> Answer:
         """One live request. Raises the SDK's errors (`storygen.writers.trouble`)."""
-        response = await self.client.messages.with_raw_response.create(**self.params(model_input, output_type, **more))
+        response = await self.client.messages.with_raw_response.create(
+            **self.params(model_input, output_type, **more)
+        )
         left = response.headers.get("anthropic-ratelimit-requests-remaining")
         return Answer(response.http_response.text, int(left) if left and left.isdigit() else None)
 
@@ -103,7 +107,8 @@ class Claude(AsyncModel):
         A run uses `storygen.writers.batches` in place of this: that one survives kills and lost replies.
         """
         requests = [
-            {"custom_id": str(k), "params": self.params(one, output_type, **more)} for k, one in enumerate(model_input)
+            {"custom_id": str(k), "params": self.params(one, output_type, **more)}
+            for k, one in enumerate(model_input)
         ]
         batch = await self.client.messages.batches.create(requests=requests)  # type: ignore[arg-type]
         while batch.processing_status != "ended":

@@ -98,7 +98,7 @@ class Live:
                 self._settled.notify_all()
 
     async def _reserve(self, worst: float) -> None:
-        """Wait until the worst case fits under the cap beside what is in flight. Raises Stopped when it never will."""
+        """Wait until the worst case fits under the cap beside what is in flight. Raises Stopped if it never will."""
         budget = self._job.budget
         async with self._settled:
             await self._settled.wait_for(lambda: self._stop or budget.fits(worst) or not self._flying)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -144,7 +145,7 @@ def parse(step: str, premise: Premise, text: str) -> tuple[Draft | Judgement | N
         return None, "schema", f"{'.'.join(map(str, first['loc'])) or 'JSON'}: {first['msg']}"[:300]
     if isinstance(value, Judgement):
         return value, "", ""
-    draft: Draft = getattr(value, "draft", value)
+    draft: Any = getattr(value, "draft", value)
     wrong = fault(draft, premise)
     return (None, wrong, "") if wrong else (draft, "", "")
 
@@ -183,7 +184,7 @@ class Toll:
 
     def stop_if_hopeless(self) -> None:
         """Raise WriterError when nearly all that is paid for comes to nothing."""
-        if self.ended == self.rejected >= 10 or self.ended >= 100 and self.lost > 0.9 * self.ended:
+        if self.ended == self.rejected >= 10 or (self.ended >= 100 and self.lost > 0.9 * self.ended):
             raise WriterError(
                 f"{self.lost:,} of the first {self.ended:,} premises came to nothing, the first for {self.first}.",
                 "Nothing more was sent. Read the failures in run.db, try another model or --no-judge on a small --n.",

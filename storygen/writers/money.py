@@ -66,7 +66,7 @@ def price(model: str, paid: bool, own: Mapping[str, Mapping[str, float]]) -> Pri
     date, models = table()
     name = model if model in models else model.rpartition("-")[0]
     known = models.get(name)
-    found = FREE if known is None else Price(**{k: v for k, v in known.items()}, date=date)
+    found = FREE if known is None else Price(**known, date=date)
     if (mine := own.get(model)) is not None:
         unknown = sorted(set(mine) - {"input", "output", "cache_write", "cache_read"})
         if unknown or not {"input", "output"} <= mine.keys():

@@ -55,7 +55,7 @@ def _schema_text(model: type[BaseModel]) -> str:
 
 @dataclass(frozen=True)
 class Prompts:
-    """The templates of a run. `thinking`: tokens that a model may think before it answers; 0 for one that does not."""
+    """The templates of a run. `thinking`: tokens that a model may think before it answers, 0 for one that cannot."""
 
     templates: Mapping[str, Template]
     exemplars: Mapping[str, Sequence[str]]

@@ -40,23 +40,25 @@ def write(
     """
     writer = parse_writer(settings.writer)
     if settings.arm != "full":
-        raise UsageError(f"--arm {settings.arm} is an arm of the grammar writer.", "Leave it out, or --writer grammar.")
+        raise UsageError(
+            f"--arm {settings.arm} is an arm of the grammar writer.", "Leave it out, or --writer grammar."
+        )
     calls, cost = Calls(ledger), price_of(writer, settings)
-    unsettled = sum(b.reserved_usd for b in calls.open_batches())
-    if not todo and not unsettled:
+    under_way = calls.open_batches()
+    if not todo and not under_way:
         return ""
     job = Job(
         plan,
         method.Method(
             prompts_of(settings, plan, cost),
-            f"{writer.source}:{Path(writer.model).name if writer.source in ('gguf', 'transformers') else writer.model}",
+            name_of(writer),
             settings.revise,
             settings.judge,
             method.screens(stages.contamination(tuple(str(p) for p in settings.evals))),
         ),
         ledger,
         calls,
-        Budget(settings.max_usd, calls.spent(), unsettled),
+        Budget(settings.max_usd, calls.spent(), sum(b.reserved_usd for b in under_way)),
         cost,
         writer.paid,
         progress,
@@ -97,6 +99,12 @@ async def open_source(writer: Writer, cost: Price) -> Source:
     from storygen.writers import open_models
 
     return await open_models.open_model(writer)
+
+
+def name_of(writer: Writer) -> str:
+    """A writer as it stands in a record's meta: of a file its name alone, and no URL."""
+    model = Path(writer.model).name if writer.source in ("gguf", "transformers") else writer.model
+    return f"{writer.source}:{model}" if model else writer.source
 
 
 def price_of(writer: Writer, settings: Settings) -> Price:

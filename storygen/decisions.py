@@ -104,17 +104,22 @@ def precision(judged: Iterable[Judged], thresholds: Mapping[str, float]) -> list
     out = []
     for tier, ones in sorted(by_tier.items()):
         at = thresholds.get(tier, 1.0)
-        steps = sorted({*STEPS, at}) if at < 1 else [at]
+        steps = [{"from": s, **_share([j for j in ones if j.score >= s])} for s in sorted({*STEPS, at})]
         out.append(
             {
                 "tier": tier,
                 "threshold": at,
                 "above": _share([j for j in ones if j.score >= at]),
                 "below": _share([j for j in ones if j.score < at]),
-                "steps": [{"from": s, **_share([j for j in ones if j.score >= s])} for s in steps],
+                "steps": [s for s, before in zip(steps, [None, *steps], strict=False) if _tells(s, before)],
             }
         )
     return out
+
+
+def _tells(step: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
+    """Whether a threshold would take other texts than the one before it."""
+    return bool(step["n"]) and (before is None or step["n"] != before["n"])
 
 
 def _share(ones: Sequence[Judged]) -> dict[str, Any]:

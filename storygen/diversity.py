@@ -21,7 +21,7 @@ import numpy as np
 import xxhash
 import zstandard
 
-from storygen import screening, stages
+from storygen import stages
 from storygen.text import Block, block, fold
 
 SAMPLE = 5_000  # texts for n-gram shares, names and tics
@@ -270,6 +270,8 @@ def _grade(texts: Sequence[str]) -> float:
 
 def of_files(files: Sequence[Path], field: str = "", seed: int = 0) -> Figures:
     """Figures of JSONL files. Raises InputError naming file and line."""
+    from storygen import screening  # here, since a screening ends in a report, which holds these figures
+
     return measure((of_line(line, kind, field) for _, _, kind, _, _, line in screening.read(files, field)), seed)
 
 

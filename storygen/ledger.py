@@ -64,10 +64,10 @@ SELECT d.idx, d.id, d.kind, d.cell, d.family,
        CASE WHEN s.reason IS NULL THEN u.evidence ELSE s.evidence END AS evidence,
        s.score, s.nearest, o.choice,
        CASE WHEN s.idx IS NULL THEN 'pending'
-            WHEN o.choice = 'drop' THEN 'dropped'
             WHEN o.choice = 'keep' THEN 'kept'
-            WHEN COALESCE(s.reason, u.reason) IS NULL THEN 'kept'
-            ELSE 'rejected' END AS state
+            WHEN COALESCE(s.reason, u.reason) IS NOT NULL THEN 'rejected'
+            WHEN o.choice = 'drop' THEN 'dropped'
+            ELSE 'kept' END AS state
 FROM drafts d LEFT JOIN screened s USING (idx) LEFT JOIN duplicates u USING (idx) LEFT JOIN (
     SELECT idx, MIN(choice) AS choice FROM (
         SELECT idx, choice, ROW_NUMBER() OVER (PARTITION BY idx, reviewer ORDER BY number DESC) AS last
@@ -78,7 +78,10 @@ FROM drafts d LEFT JOIN screened s USING (idx) LEFT JOIN duplicates u USING (idx
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One text as it stands in the ledger. `state` is pending, kept, rejected or dropped (by a reviewer)."""
+    """One text as it stands in the ledger.
+
+    `state` is pending, kept, rejected (by a screen, also where a reviewer agrees) or dropped (by a reviewer alone).
+    """
 
     idx: int
     id: str

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import browser, context, page  # noqa: F401  fixtures
 
 from storygen import table_types as tt
 

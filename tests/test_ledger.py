@@ -39,7 +39,9 @@ def test_latest_decision_of_each_reviewer_counts_and_one_drop_drops(tmp_path: Pa
         ledger.decide(1, "ada", "keep", "", "rejects", 1.0)
         assert ledger.counts("idx", "state")[1, "kept"] == 1
         ledger.decide(1, "bo", "drop", "", "rejects", 2.0)
-        assert ledger.counts("idx", "state")[1, "dropped"] == 1
+        assert ledger.counts("idx", "state")[1, "rejected"] == 1  # a reject that a reviewer confirms stays one
+        ledger.decide(0, "bo", "drop", "", "random", 2.5)
+        assert ledger.counts("idx", "state")[0, "dropped"] == 1
         ledger.decide(1, "bo", "undo", "", "rejects", 3.0)
         assert ledger.counts("idx", "state")[1, "kept"] == 1
         ledger.decide(1, "ada", "unsure", "", "rejects", 4.0)

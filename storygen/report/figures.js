@@ -79,7 +79,7 @@ function heat(index, axes) {
     const cell = (x, y) => {
       const n = counts.get(x * 256 + y) || 0;
       if (!n) return el("td", { class: "empty" }, "·");
-      return el("td", { class: n / most > 0.55 ? "cell strong" : "cell", style: `--share:${(100 * Math.sqrt(n / most)).toFixed(0)}%` }, link(number(n), "records", { state: side.value, [rows.value]: a.values[x], [columns.value]: b.values[y] }));
+      return el("td", { class: "cell", style: `--share:${(100 * Math.sqrt(n / most)).toFixed(0)}%` }, link(number(n), "records", { state: side.value, [rows.value]: a.values[x], [columns.value]: b.values[y] }));
     };
     out.replaceChildren(el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Heat map" }, el("table", { class: "heat" }, el("caption", { role: "status" }, caption),
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, `${rows.value} \\ ${columns.value}`), across.map((y) => el("th", { scope: "col" }, el("span", {}, b.values[y]))))),

@@ -71,7 +71,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     yield context
     context.close()
-    assert not problems
+    assert not problems, problems
 
 
 @pytest.fixture

@@ -41,7 +41,6 @@ def application(
         Route("/q/{queue}/{idx:int}", desk.decide, methods=["POST"]),
         Route("/undo", desk.undo, methods=["POST"]),
         Route("/static/{name}", _static),
-        Route("/favicon.ico", _no_icon),
     ]
     handlers: Mapping[Any, Any] = {HTTPException: desk.failed, sqlite3.Error: desk.failed}
     return Starlette(
@@ -53,10 +52,6 @@ async def _static(request: Request) -> Response:
     if (name := request.path_params["name"]) not in ("review.css", "review.js"):
         raise HTTPException(404, "There is no such file.")
     return FileResponse(HERE / "static" / name)
-
-
-async def _no_icon(request: Request) -> Response:
-    return Response(status_code=204)
 
 
 class Desk:

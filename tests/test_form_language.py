@@ -140,3 +140,8 @@ def test_no_letters_is_a_reason_of_its_own_and_unknown_codes_are_refused() -> No
 def test_verdicts_do_not_change_from_call_to_call() -> None:
     odd = [story("Ja ja. No. Si, si. Da."), story("Kilo metro solo opera."), story(GERMAN[:80] + text()[:200])]
     assert language.screen(odd) == language.screen(odd) == language.screen(odd)
+
+
+def test_a_signature_may_end_like_a_preposition() -> None:
+    assert reason(f"Dear all,\n\n{text()}\n\nMyung Si-on") is None
+    assert reason(f"Dear all,\n\n{text()}\n\nThe foreman went on") == "form:truncated"

@@ -229,7 +229,7 @@ def _length(view: _View) -> Finding | None:
 
 _CLOSED = frozenset(".!?…。！？\"”»’')]*_")
 _DANGLING = re.compile(
-    r"(?:[,;:–-]|\b(?:and|or|but|the|an?|of|to|with|that|which|because|in|for|from|by|as|if|is|was|were|had|has|its|"
+    r"(?:[,;:–-]|(?<![-’'])\b(?:and|or|but|the|an?|of|to|with|that|which|because|in|for|from|by|as|if|is|was|were|had|has|its|"
     r"their|my|your|our|his|her|into|at|on))\Z",
     re.I,
 )

@@ -32,7 +32,7 @@ def chromium() -> str:
     named = os.environ.get("STORYGEN_CHROMIUM")
     found = named or _on_path()
     if not found and shutil.which("apt-get") and os.geteuid() == 0:
-        for command in ("update", "install -y --no-install-recommends chromium"):
+        for command in ("update", "install -y --no-install-recommends chromium fonts-liberation"):
             subprocess.run(["apt-get", "-qq", *command.split()], check=False, stdout=subprocess.DEVNULL)
         found = _on_path()
     if not found:

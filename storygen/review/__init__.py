@@ -64,7 +64,7 @@ def _listen(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
-        listener.listen()  # before the address is printed: whoever is faster than the server waits, and is not refused
+        listener.listen()  # before the address is printed: who is faster than the server waits and is not refused
     except (OSError, OverflowError) as error:
         listener.close()
         what = getattr(error, "strerror", None) or "a port is a number from 0 to 65535"

@@ -229,8 +229,8 @@ def _length(view: _View) -> Finding | None:
 
 _CLOSED = frozenset(".!?…。！？\"”»’')]*_")
 _DANGLING = re.compile(
-    r"(?:[,;:–-]|(?<![-’'])\b(?:and|or|but|the|an?|of|to|with|that|which|because|in|for|from|by|as|if|is|was|were|had|has|its|"
-    r"their|my|your|our|his|her|into|at|on))\Z",
+    r"(?:[,;:–-]|(?<![-’'])\b(?:and|or|but|the|an?|of|to|with|that|which|because|in|for|from|by|as|if|is|was|were|"
+    r"had|has|its|their|my|your|our|his|her|into|at|on))\Z",
     re.I,
 )
 _SIGNED = 14  # words: a signature with its office is that long

@@ -23,7 +23,10 @@ from storygen.ledger import Ledger  # noqa: E402
 
 SIZE = {"width": 1280, "height": 800}
 SECTIONS = ("planted", "contamination", "duplicates", "diversity", "coverage", "samples", "records")
-JUDGED = {"ada": "dkdddkudddkd", "bo": "ddddddkudddd"}
+JUDGED = {
+    "ada": {"rejects": "dkdddkudddkd", "nearest": "kkkkkdkkkkuk"},
+    "bo": {"rejects": "dddddkkudddd", "nearest": "kkkkkdkkkkkk"},
+}
 
 
 def report(browser: Browser, run: Path, to: Path) -> None:
@@ -41,11 +44,11 @@ def report(browser: Browser, run: Path, to: Path) -> None:
 
 def review(browser: Browser, run: Path, to: Path) -> None:
     """review-record, review-duplicates and review-home, after two reviewers have judged some."""
-    for reviewer, choices in JUDGED.items():
+    for reviewer, judged in JUDGED.items():
         with Served(run, reviewer) as served:
             page = browser.new_page(viewport=SIZE)
             page.goto(served.address)
-            for queue in ("rejects", "nearest"):
+            for queue, choices in judged.items():
                 page.goto(f"{served.root}/q/{queue}")
                 for choice in choices:
                     if page.locator("#decision").count():

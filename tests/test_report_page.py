@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from browser import serious
+from browser import chromium, serious
 from playwright.sync_api import BrowserContext, Page, expect
 from runs import HOSTILE, fake_run
 
@@ -195,6 +195,34 @@ def test_it_prints_without_its_controls(report: Page) -> None:
     expect(report.locator("nav")).not_to_be_visible()
     expect(report.locator("#rejects-q")).not_to_be_visible()
     expect(report.locator("h1")).to_be_visible()
+
+
+def test_what_reviewers_decided_is_shown_and_leads_to_the_records(page: Page, tmp_path: Path) -> None:
+    folder = fake_run(tmp_path / "run", 100, hostile=False)
+    with Ledger.hold(folder) as ledger:
+        leaks = list(ledger.rows("stage = 'contamination'", lines=False))
+        for k, (row, ada, bo) in enumerate(
+            zip(leaks, ("keep", "drop", "drop"), ("keep", "drop", "keep"), strict=False)
+        ):
+            ledger.decide(row.idx, "ada", ada, "<b>no AI in it</b>", "rejects", k)
+            ledger.decide(row.idx, "bo", bo, "", "rejects", k)
+        finish.write_report(ledger)
+    page.goto((folder / "report.html").as_uri())
+    review = page.locator("#review")
+    expect(review).to_contain_text("3 texts judged by ada, bo. 1 reject let back in, 0 kept texts dropped")
+    expect(review).to_contain_text("2 (67 %)")  # counts 1, 1, 1: agreement 2 / 3, chance 4 / 9, kappa 0.40
+    expect(review).to_contain_text("0.40")
+    expect(review).to_contain_text("<b>no AI in it</b>")
+    review.get_by_role("link", name=leaks[0].id).click()
+    expect_shown(page, 1)
+    expect(page.locator("#records tbody")).to_contain_text("kept")
+
+
+def test_without_a_browser_the_tests_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("STORYGEN_CHROMIUM", raising=False)
+    with pytest.raises(RuntimeError, match="apt-get install chromium"):
+        chromium()
 
 
 def test_fifty_thousand_records_are_one_page_under_five_megabytes(page: Page, tmp_path: Path) -> None:

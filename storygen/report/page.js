@@ -46,7 +46,7 @@
   // Review.
   const share = (s) => (s.n ? `${number(s.leaks)} of ${number(s.n)}: ${percent(s.share, 0)} (${percent(s.low, 0)} to ${percent(s.high, 0)})` : "–");
   if (review.decided) {
-    $("review-body").append(el("p", {}, `${plural(review.decided, "text")} judged by ${Object.keys(review.reviewers).join(", ")}. ${number(sum.overridden)} rejects were let back in, ${number(sum.dropped_by_review)} texts were dropped by a reviewer.`));
+    $("review-body").append(el("p", {}, `${plural(review.decided, "text")} judged by ${Object.keys(review.reviewers).join(", ")}. ${plural(sum.overridden, "reject")} let back in, ${plural(sum.dropped_by_review, "kept text")} dropped.`));
     if (review.pairs.length) $("review-body").append(table([{ key: "first", title: "reviewer" }, { key: "second", title: "and" }, { key: "n", title: "both judged", n: true }, { key: "agree", title: "agree", n: true, show: (p) => `${number(p.agree)} (${percent(p.agree / p.n, 0)})` }, { key: "kappa", title: "Cohen's kappa", n: true, show: (p) => (p.kappa == null ? "undefined: one answer only" : p.kappa.toFixed(2)) }], review.pairs, "Agreement of reviewers"));
     for (const p of review.precision) $("review-body").append(el("h3", {}, `What the decisions say of the ${p.tier} tier`),
       el("p", {}, `At its threshold of ${p.threshold}: leaks among judged texts above it ${share(p.above)}; below it ${share(p.below)}.`),

@@ -93,6 +93,15 @@ class Calls:
         """USD of all calls, those that were never answered at their worst case."""
         return float(self._ledger.query("SELECT COALESCE(SUM(usd), 0) FROM calls")[0][0])
 
+    def shares(self) -> dict[str, Any]:
+        """For the report: calls and USD by step, calls in batches, and USD counted for answers that never came."""
+        steps = self._ledger.query("SELECT step, COUNT(*), SUM(usd) FROM calls GROUP BY step ORDER BY MIN(at)")
+        batch, lost = self._ledger.query(
+            f"SELECT COUNT(batch), COALESCE(SUM(usd * (problem IN ('{UNANSWERED}', 'lost'))), 0) FROM calls"
+        )[0]
+        by_step = {step: {"calls": count, "usd": round(usd, 6)} for step, count, usd in steps}
+        return {"by_step": by_step, "in_batches": batch, "usd_unconfirmed": round(lost, 6)}
+
     # batches
 
     def intend(

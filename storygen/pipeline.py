@@ -30,6 +30,7 @@ from storygen.settings import Settings
 # Rounds of topping up that may gain next to nothing, in a row, before a run gives up. Each round replaces what the
 # one before lost: the grammar needs two or three, and a model that loses half of all it tries still reaches n.
 ROUNDS = 12
+HOPELESS = 3  # the same for a run that has not kept a single text
 GAIN = 0.02  # of what a round asked for: less is next to nothing
 SLICE = 10_000  # drafts of a model read from the ledger at a time
 
@@ -100,7 +101,7 @@ def make(settings: Settings, engine: Engine, progress: Progress) -> Outcome:
                 find_duplicates(ledger, index, progress)
             before, missing = missing.total(), quota - kept_by_cell(ledger)
             idle = idle + 1 if before - missing.total() <= GAIN * len(wanted) else 0
-            if not missing or stopped or idle >= ROUNDS:
+            if not missing or stopped or idle >= (HOPELESS if missing == quota else ROUNDS):
                 break
             wanted = source.take(missing, ledger)
         planted = plant_and_screen(ledger, spec, engine, watch)

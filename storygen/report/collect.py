@@ -12,6 +12,7 @@ from typing import Any
 import xxhash
 
 from storygen import __version__, diversity
+from storygen.calls import Calls
 from storygen.ledger import Ledger, Row
 from storygen.report import leakage
 from storygen.report.cards import Room, card, cards, differences, sample
@@ -237,8 +238,17 @@ def _failing(ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def _cost(ledger: Ledger, sums: Mapping[str, int]) -> dict[str, Any]:
+    """What models cost; `usd_unconfirmed` of it is the worst case of answers that never came."""
     spent = ledger.spent()
-    return {**spent, "usd_per_kept": round(spent["usd"] / sums["kept"], 6) if sums["kept"] else 0.0}
+    tokens = spent["tokens"]
+    read = tokens.get("cache_read_input_tokens", 0)
+    sent = read + tokens.get("input_tokens", 0) + tokens.get("cache_creation_input_tokens", 0)
+    return {
+        **spent,
+        **Calls(ledger).shares(),
+        "usd_per_kept": round(spent["usd"] / sums["kept"], 6) if sums["kept"] else 0.0,
+        "cached_share": round(read / sent, 4) if sent else 0.0,
+    }
 
 
 def reproduce(run: str, settings: Mapping[str, Any]) -> str:
@@ -256,6 +266,7 @@ def reproduce(run: str, settings: Mapping[str, Any]) -> str:
             f"--mix {settings.get('mix')}",
             f"--writer {settings.get('writer')}",
         ]
+        parts += [f"--no-{step}" for step in ("revise", "judge") if settings.get(step) is False]
         if settings.get("arm", "full") != "full":
             parts.append(f"--arm {settings['arm']}")
         if settings.get("constitution", "built-in") != "built-in":

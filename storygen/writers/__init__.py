@@ -32,6 +32,11 @@ def parse_writer(text: str) -> Writer:
         return Writer("anthropic" if source == "anthropic" else "anthropic-batch", rest)
     if source == "openai" and "#" in rest:
         url, _, model = rest.rpartition("#")
+        if "@" in url.partition("://")[2].partition("/")[0] or "?" in url:
+            raise UsageError(
+                "The URL of --writer holds a password or a query, which would be written down with the settings.",
+                "Put the key into OPENAI_API_KEY.",
+            )
         if url.startswith(("http://", "https://")) and model:
             return Writer("openai", model, url)
     if source == "gguf":

@@ -17,6 +17,10 @@ SAMPLE = 200  # premises written to measure size and speed
 
 def dry_run(settings: Settings) -> str:
     """Lines for the terminal: records, words, tokens, megabytes and minutes, from a sample that is thrown away."""
+    if settings.writer != "grammar":
+        from storygen.writers import forecast
+
+        return forecast.table(settings)
     from storygen import stages
 
     plan = premises.plan(settings.seed, dict(settings.mix), tables.load())

@@ -77,8 +77,8 @@ class Job:
         if self._answers == UNCACHED and not self._read and not self._told:
             self._told = True
             self.progress.say(
-                f"Nothing was read from the prompt cache in {UNCACHED} answers: the constitution is shorter than what this "
-                "model caches, or something changes it between requests. Input is paid in full."
+                f"Nothing was read from the prompt cache in {UNCACHED} answers, so input is paid in full: the "
+                "constitution is shorter than what this model caches, or something changes it between requests."
             )
 
     def summary(self) -> str:

@@ -22,6 +22,7 @@ class Pace:
     """Seconds and counts; the defaults wait about five minutes in all before they give up."""
 
     most: int = 64
+    start: int = 1  # the first request goes alone: it fills the prompt cache, and bad keys show at once
     first_pause: float = 1.0
     longest_pause: float = 60.0
     pauses: int = 10
@@ -35,7 +36,7 @@ class Limiter:
 
     def __init__(self, pace: Pace, who: str, sleep: Sleep = asyncio.sleep) -> None:
         self._pace, self._who, self._sleep = pace, who, sleep
-        self.limit = 1.0  # the first request goes alone: it fills the prompt cache, and bad keys show at once
+        self.limit = float(pace.start)
         self._steady = False
         self.flying = 0
         self._strikes = 0

@@ -55,7 +55,10 @@ def _schema_text(model: type[BaseModel]) -> str:
 
 @dataclass(frozen=True)
 class Prompts:
-    """The templates of a run. `thinking`: tokens that a model may think before it answers, 0 for one that cannot."""
+    """The templates of a run. `thinking`: tokens that a model may think before it answers, 0 for one that cannot.
+
+    `spread`: tokens allowed for each word asked for; four is twice the length at two tokens a word.
+    """
 
     templates: Mapping[str, Template]
     exemplars: Mapping[str, Sequence[str]]
@@ -65,6 +68,7 @@ class Prompts:
     mapping: Mapping[str, tuple[str, ...]]
     version: str
     thinking: int = 0
+    spread: int = 4
 
     @functools.cached_property
     def system(self) -> str:
@@ -128,17 +132,19 @@ class Prompts:
         ]
 
     def room(self, premise: Premise) -> int:
-        """Tokens for a draft: twice its words at two tokens a word, 900 for the fields, and the thinking.
+        """Tokens for a draft: its words, 900 for the fields, and the thinking.
 
         Non-streaming requests over about 21,000 are refused by the SDK.
         """
-        return min(int(premise.words * 4) + 900 + self.thinking, 20_000)
+        return min(premise.words * self.spread + 900 + self.thinking, 20_000)
 
     def _prompt(self, step: str, kind: Kind, user: str, room: int) -> Prompt:
         return Prompt(step, self.system, user.strip(), schema(step, kind), room)
 
 
-def load(tables: Tables, constitution: Constitution, thinking: int = 0, root: Path | None = None) -> Prompts:
+def load(
+    tables: Tables, constitution: Constitution, thinking: int = 0, spread: int = 4, root: Path | None = None
+) -> Prompts:
     """The templates of a `prompts/` folder (default: the packaged one). Raises InputError for what is missing."""
     folder = root or resources.folder("prompts")
     try:
@@ -156,6 +162,7 @@ def load(tables: Tables, constitution: Constitution, thinking: int = 0, root: Pa
         constitution.mapping() if constitution.clauses else {},
         hashlib.sha256(b"\0".join([*texts.values(), raw])).hexdigest()[:8],
         thinking,
+        spread,
     )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from storygen.pipeline import Progress
     from storygen.settings import Settings
 
+SLOTS = 4  # requests with which an open model begins; nothing is paid, and no cache is to be filled first
 THINKING = 6_000  # tokens that a model which thinks may use before it answers; billed as output when used
 
 
@@ -62,7 +63,7 @@ def write(
         cost,
         writer.paid,
         progress,
-        pace or Pace(),
+        pace or (Pace() if writer.paid else Pace(start=SLOTS)),
     )
     with progress.stage("write", len(todo)):
         capped = asyncio.run(_write(job, writer, todo))
@@ -113,9 +114,10 @@ def price_of(writer: Writer, settings: Settings) -> Price:
 
 
 def prompts_of(settings: Settings, plan: Plan, cost: Price) -> Prompts:
-    """The templates of a run with its constitution."""
+    """The templates of a run with its constitution. Small models run on to the last token, so theirs are fewer."""
     clauses = constitution_module.load(settings.constitution)
-    return prompts.load(plan.tables, clauses, THINKING if cost.thinks else 0)
+    small = parse_writer(settings.writer).source == "gguf"
+    return prompts.load(plan.tables, clauses, THINKING if cost.thinks else 0, 2 if small else 4)
 
 
 def _prefix(ledger: Ledger) -> str:

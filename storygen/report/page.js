@@ -100,7 +100,7 @@
 
   // Cost, settings, versions.
   const cost = data.cost;
-  $("cost").append(cost.calls ? el("div", {}, facts([["calls", cost.calls], ["US dollars", cost.usd], ["dollars a kept record", cost.usd_per_kept]]), dictionary(cost.tokens)) : el("p", {}, "No model was called: this run cost nothing but time."));
+  $("cost").append(cost.calls ? el("div", {}, facts([["calls", cost.calls], ["US dollars", cost.usd], ["dollars a kept record", cost.usd_per_kept], ["of the input from the cache", percent(cost.cached_share ?? 0, 0)], ["dollars for answers that never came, at worst", cost.usd_unconfirmed ?? 0]]), dictionary(cost.tokens)) : el("p", {}, "No model was called: this run cost nothing but time."));
   if (data.seconds.wall) $("time").append(table([{ key: "stage", title: "stage" }, { key: "wall", title: "seconds, this process", n: true }, { key: "work", title: "seconds, all workers", n: true }], [...new Set([...Object.keys(data.seconds.wall), ...Object.keys(data.seconds.workers)])].map((stage) => ({ stage, wall: data.seconds.wall[stage], work: data.seconds.workers[stage] })), "Time by stage"));
   $("settings").append(el("h3", {}, "Settings"), dictionary(data.settings), el("h3", {}, "Bank of signatures"), el("p", {}, data.bank || "–"), el("h3", {}, "Versions"), dictionary(data.versions));
   $("reproduce").textContent = data.reproduce;

@@ -39,6 +39,7 @@ def figures(run: Path) -> dict[str, int]:
 @pytest.fixture
 def report(page: Page, run: Path) -> Page:
     page.goto((run / "report.html").as_uri())
+    page.locator("#records tbody tr").first.wait_for()
     return page
 
 

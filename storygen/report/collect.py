@@ -27,8 +27,8 @@ OTHER_CARDS = 40  # rejects shown for each other stage
 PAIRS = 10  # near-duplicates shown side by side
 SAMPLES = 8  # kept texts of each kind, drawn by hash of their id
 KINDS = 12  # of which samples are shown; a foreign corpus may name a thousand
-# Bytes of texts a section: with 1.4 MB of index and 0.3 MB of everything else, under 5 MB.
-ROOMS = {"rejects": 1_300_000, "nearest": 400_000, "pairs": 300_000, "others": 400_000, "samples": 400_000}
+# Bytes of texts a section: with 1 MB of index and 1 MB of premises, evidence and figures, under 5 MB.
+ROOMS = {"rejects": 1_100_000, "nearest": 400_000, "pairs": 300_000, "others": 400_000, "samples": 400_000}
 
 
 @dataclass

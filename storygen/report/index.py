@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import zlib
 from array import array
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from storygen.ledger import Row
 
 BINS = 40  # of each tier's score, 0 to 1
-RECORDS = 60_000  # in one page: about 1.4 MB; of a larger run all that was dropped, and the first of what was kept
+RECORDS = 60_000  # in one page: about 1 MB; of a larger run all that was dropped, and the first of what was kept
 VALUES = 255  # an axis with more values is left out
 COLUMNS = 48  # as are axes beyond this number, in a foreign corpus that has a thousand
 
@@ -55,28 +56,23 @@ class Index:
             column.append(min(codes.setdefault(str(value), len(codes)), 65_535))
 
     def to_json(self) -> dict[str, Any]:
-        """Columns as base64 of one byte a text (numbers and words: four and two, little endian)."""
+        """`blob`: zlib over numbers (4 bytes a text), words (2), nearness (1) and each column (1), little endian."""
         count = len(self._ids)
-        columns = {}
+        parts, names = [self._numbers.tobytes(), self._words.tobytes(), self._near.tobytes()], {}
         for name, (codes, column) in self._columns.items():
             if len(codes) <= VALUES + 1:
                 column.extend([0] * (count - len(column)))
-                columns[name] = {"values": list(codes), "codes": _base64(array("B", (c & 255 for c in column)))}
+                names[name] = list(codes)
+                parts.append(bytes(c & 255 for c in column))
         return {
             "count": count,
             "total": self.total,
             "bins": BINS,
             "ids": None if self._plain else self._ids,
-            "numbers": _base64(self._numbers),
-            "words": _base64(self._words),
-            "near": _base64(self._near),
-            "columns": columns,
+            "columns": names,
+            "blob": base64.b64encode(zlib.compress(b"".join(parts), 9)).decode(),
         }
 
 
 def _bin(score: float) -> int:
     return min(int(score * BINS), BINS - 1)
-
-
-def _base64(column: array[int]) -> str:
-    return base64.b64encode(column.tobytes()).decode()

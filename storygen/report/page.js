@@ -1,7 +1,7 @@
 "use strict";
 // The sections of the page, from top to bottom.
-(() => {
-  const data = JSON.parse($("data").textContent), index = readIndex(JSON.parse($("index").textContent));
+(async () => {
+  const data = JSON.parse($("data").textContent), index = await readIndex(JSON.parse($("index").textContent));
   const { sum, planted, recall, residual, contamination, duplicates, diversity, coverage, review } = data;
 
   // Four questions that a reader comes with.

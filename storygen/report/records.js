@@ -1,16 +1,20 @@
 "use strict";
 // The index of all records (columns of small numbers), the table over it, and lists of cards: filter, sort, search.
-const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+async function inflate(text) {
+  const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
+}
 
-function readIndex(raw) {
-  const columns = {};
-  for (const [name, { values, codes }] of Object.entries(raw.columns)) columns[name] = { values, codes: bytes(codes) };
-  const view = (text, Kind) => new Kind(bytes(text).buffer);
-  const numbers = view(raw.numbers, Uint32Array);
+async function readIndex({ blob, columns: names, count, ...rest }) {
+  const buffer = await inflate(blob), columns = {};
+  Object.entries(names).forEach(([name, values], k) => {
+    columns[name] = { values, codes: new Uint8Array(buffer, (7 + k) * count, count) };
+  });
+  const numbers = new Uint32Array(buffer, 0, count), words = new Uint16Array(buffer, 4 * count, count);
   const value = (name, i) => (columns[name] ? columns[name].values[columns[name].codes[i]] : "");
   return {
-    ...raw, columns, value, numbers, words: view(raw.words, Uint16Array), near: view(raw.near, Uint8Array),
-    id: (i) => (raw.ids ? raw.ids[i] : `${value("kind", i)}-${String(numbers[i]).padStart(7, "0")}`),
+    ...rest, count, columns, value, numbers, words, near: new Uint8Array(buffer, 6 * count, count),
+    id: (i) => (rest.ids ? rest.ids[i] : `${value("kind", i)}-${String(numbers[i]).padStart(7, "0")}`),
   };
 }
 

@@ -119,14 +119,13 @@ class FakeApi:
     def __init__(self, faults: dict[str, float] | None = None, batch_seconds: float = 0.05) -> None:
         self.faults = faults or {}
         self.batch_seconds = batch_seconds
+        self.uneven = 0  # every other batch takes so many times longer
         self.key = KEY
         self.credit = True
         self.models = {MODEL}
         self.generated: Counter[str] = Counter()  # by prompt or custom_id: how often it was really generated
         self.asked: Counter[str] = Counter()  # by route, and by fault
         self.batches: dict[str, dict[str, Any]] = {}
-        self.hold: dict[str, threading.Event] = {}  # route → event that a handler waits for (tests of kills)
-        self.reached: dict[str, threading.Event] = {}
         self.most_at_once = self.at_once = 0
         self.delay = 0.0
         self.remaining: int | None = None
@@ -156,13 +155,12 @@ class FakeApi:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for event in self.hold.values():
-            event.set()
         self.server.shutdown()
         self.server.server_close()
         self._thread.join()
 
     def environment(self) -> dict[str, str]:
+        """What a process needs to take this server for the API."""
         return {"ANTHROPIC_BASE_URL": self.url, "ANTHROPIC_API_KEY": self.key, "NO_PROXY": "127.0.0.1"}
 
     # one request
@@ -288,7 +286,8 @@ class FakeApi:
     def settle(self, batch: dict[str, Any]) -> None:
         """Generate everything once its time has come, in an order of its own."""
         with self.lock:
-            due = batch["results"] is None and time.time() - batch["made"] >= self.batch_seconds
+            seconds = self.batch_seconds * (1 + self.uneven * (int(batch["id"][-1]) % 2))
+            due = batch["results"] is None and time.time() - batch["made"] >= seconds
             if not due:
                 return
             batch["results"] = []
@@ -373,7 +372,6 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(404, "not_found_error", f"no {path}")
         if path.endswith("/results"):
             return self._results(batch)
-        self._wait("retrieve")
         self._send(200, json.dumps(fake.describe(batch)))
 
     def _messages(self, params: Any) -> None:
@@ -405,11 +403,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, json.dumps(message), left)
 
     def _create(self, body: Any) -> None:
-        self._wait("before_create")
         if not self.fake.credit:
             raise Refused(400, "invalid_request_error", "Your credit balance is too low to access the Anthropic API.")
         made = self.fake.create(body)
-        self._wait("after_create")
         if self.fake.lose_creates > 0:
             self.fake.lose_creates -= 1
             return self._hang_up()
@@ -440,18 +436,10 @@ class _Handler(BaseHTTPRequestHandler):
         half = sum(len(line.encode()) for line in lines[: len(lines) // 2])
         self.wfile.write(whole[:half])
         self.wfile.flush()
-        self._wait("mid_results")
         if fake.cut_results > 0:
             fake.cut_results -= 1
             return self._hang_up()
         self.wfile.write(whole[half:])
-
-    def _wait(self, point: str) -> None:
-        """Say that this point was reached, and wait where a test holds it."""
-        if event := self.fake.reached.get(point):
-            event.set()
-        if event := self.fake.hold.get(point):
-            event.wait(20)
 
     def _send(self, status: int, body: str, headers: dict[str, str] | None = None) -> None:
         data = body.encode()

@@ -64,7 +64,8 @@ def of(error: Exception) -> Trouble | None:
         return Trouble("down" if never_sent else "lost", scrub(str(error.__cause__ or error))[:200] or name)
     if "authentication" in str(error).lower() and "header" in str(error).lower():
         return Trouble("fatal", "no key was found", status=401)
-    if isinstance(error, (ConnectionError, asyncio.TimeoutError)):
+    broken = any(c.__name__ == "TransportError" for c in type(error).__mro__)  # httpx's, while a body streams in
+    if broken or isinstance(error, (ConnectionError, asyncio.TimeoutError)):
         return Trouble("lost", scrub(str(error)) or name)
     return None
 

@@ -8,23 +8,29 @@ from collections.abc import Iterator
 from storygen.writers.grammar.polish import polish
 
 _OBJECT = "to for with from told asked gave let by at of about beside".replace(" ", "|")
+# "What it was called for I would not say", "since he asked I doubt it": an object that is none.
+_NO_OBJECT = r"(?<!called )(?<!asked )(?<!cared )(?<!he )(?<!she )(?<!they )(?<!lay-)"
+_BEHIND = r"(?<!of )(?<!to )(?<!for )(?<!on )(?<!with )(?<!What troubles )"
 _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("open slot or choice", re.compile(r"[{}\[\]|]")),
     (
         "doubled word",
-        re.compile(r"(?<![-\w])(?!had |that |is |in )([a-z]+) (?=[a-z])\1\b|\b([A-Z])([a-z]*) (?=[a-z])(?i:\2)\3\b"),
+        re.compile(
+            r"(?<![-\w])(?!had |that |is |in |her )([a-z]+) (?=[a-z])\1\b(?! by \1)|"
+            r"\b([A-Z])([a-z]*) (?=[a-z])(?i:\2)\3\b"
+        ),
     ),
     ("space before punctuation", re.compile(r" [,;:.!?](?!\.)")),
     ("doubled punctuation", re.compile(r",,|(?<!\.)\.\.(?!\.)|;;|,\.|\.,|;\.|, ,|\?\.|!\.|:\.")),
     ("doubled space", re.compile(r"[^\n] {2,}")),
     ("lower-case sentence", re.compile(r"(?<!\.)\. [a-z]|\n\n[a-z]|^[a-z]")),
-    ("subject for object", re.compile(rf"(?<!called )(?<!asked )(?<!cared )\b(?:{_OBJECT}) I\b(?!['’]| [a-z]+ed\b)")),
+    ("subject for object", re.compile(rf"{_NO_OBJECT}\b(?:{_OBJECT}) I\b(?!['’]| [a-z]+ed\b)")),
     (
         "object for subject",
         re.compile(r"(?:^|[.!?] )Me |\b(?:that|if|because|when) me (?:was|had|did|could|would)\b"),
     ),
-    ("verb that disagrees", re.compile(r"(?<!If )(?<!if )(?<!and )\bI (?:is|are|has|were)\b(?! not)")),
-    ("verb that disagrees", re.compile(r"(?<!of )(?<!What troubles )(?<!with )\b[Yy]ou (?:was|has)\b")),
+    ("verb that disagrees", re.compile(r"(?<!If )(?<!if )(?<!and )(?<!know )\bI (?:is|are|has|were)\b(?! not)")),
+    ("verb that disagrees", re.compile(rf"{_BEHIND}\b[Yy]ou (?:was|has)\b")),
     ("verb that disagrees", re.compile(r"\b(?:he|she) (?:were|are|have)\b(?! not)")),
     ("possessive of a pronoun", re.compile(r"\b(?:I|me|you|she|he|they)'s(?: [a-z]+){0,2} [a-z]+s\b(?=[.,] )")),
 )

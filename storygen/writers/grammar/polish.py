@@ -9,7 +9,9 @@ _ARTICLE = re.compile(r"\b([Aa])(n?) (?=([\w’'-]+))")
 # The speaker comes last: "Epati and I".
 _SPEAKER_FIRST = re.compile(r"((?:^|[.!?\n]\s|[\"“]))(I|Me) and ([A-Z][\w'’-]+)(?= [a-z])")
 # A phrase that ends in the word with which its sentence goes on: "read out, out of kindness".
-_TWICE = re.compile(r"\b(out|in|on|up|by|over|off|down|to|at|for|before|behind|after|under|was|were) (?=\1\b)")
+_TWICE = re.compile(
+    r"\b(out|in|on|up|by|over|off|down|to|at|for|before|behind|after|under|was|were|came|went) (?=\1\b)"
+)
 _LOWER = re.compile(r'((?<!\.)\.["\']?)( |\n\n)([a-z])')
 # Vowel letters heard as consonants: "you" and "w" sounds.
 _CONSONANT = re.compile(

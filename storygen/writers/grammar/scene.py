@@ -168,6 +168,9 @@ class Scene:
                     text += ","
             elif kind == NAME:
                 text, cap = self._name(op), op[2]
+                figure = self.figures[op[1]]
+                if figure.mode in (FIRST, SECOND) and not (op[3] or op[4] or op[5]):
+                    self.verbs = GRAMMAR[figure.pronoun]
             elif kind == PRONOUN:
                 text, cap = self._pronoun(op), op[3]
                 self.verbs = self._verbs_of(op)

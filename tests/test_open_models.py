@@ -1,0 +1,194 @@
+"""Open models: the real SDKs and outlines against llama.cpp's own server with SmolLM2, and servers that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import paid
+import pytest
+from helpers import Quiet
+from pydantic import BaseModel
+
+from storygen import stages
+from storygen.errors import WriterError
+from storygen.ledger import Ledger
+from storygen.settings import Settings
+from storygen.stages import Spec
+from storygen.writers import Writer, open_models, run
+from storygen.writers.anthropic import Claude
+from storygen.writers.prompts import Prompt, Prompts
+from storygen.writers.replies import read
+
+
+class Small(BaseModel):
+    title: str
+    count: int
+
+
+@pytest.fixture(scope="module")
+def llama() -> Iterator[str]:
+    """The URL of one llama.cpp server for all tests here."""
+    model = open_models.serve(open_models.gguf(""))
+    yield str(model._client.base_url).rstrip("/")
+    asyncio.run(model.close())
+
+
+def prompt(text: str, schema: type[BaseModel] = Small, most: int = 60) -> Prompt:
+    return Prompt("draft", "You are a clerk.", text, schema, most)
+
+
+@contextmanager
+def server(answer: Callable[[dict[str, Any]], tuple[int, Any]]) -> Iterator[str]:
+    """A server of the OpenAI protocol that answers as told; yields its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def do_POST(self) -> None:
+            status, value = answer(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            data = json.dumps(value).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{http.server_address[1]}/v1"
+    finally:
+        http.shutdown()
+        http.server_close()
+        thread.join()
+
+
+def says(text: str) -> dict[str, Any]:
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+    return {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
+
+
+def test_the_openai_protocol_gives_what_the_schema_asks_for(llama: str) -> None:
+    async def ask() -> list[Any]:
+        model = await open_models.open_model(Writer("openai", "m", llama))  # the canary sings in it
+        try:
+            questions = [prompt("Name a book."), prompt("Count to three.", most=200)]
+            return [read((await model.ask(q)).raw) for q in questions]
+        finally:
+            await model.close()
+
+    for reply in asyncio.run(ask()):
+        assert reply.usage["output_tokens"] > 0
+        if not reply.problem:  # a small model may run on to the last token; then that is said
+            Small.model_validate_json(reply.text)
+        else:
+            assert reply.problem == "truncated"
+
+
+def test_the_messages_protocol_of_llama_cpp_answers_the_anthropic_sdk(llama: str) -> None:
+    """That server ignores `output_config`: the malformed path, which ends as a counted failure and no crash."""
+
+    async def ask() -> Any:
+        client = anthropic.AsyncAnthropic(api_key="none", base_url=llama.removesuffix("/v1"))
+        model = Claude(client, "m")
+        try:
+            return read((await model.ask(prompt("Say hello.", most=20))).raw)
+        finally:
+            await model.close()
+            await client.close()
+
+    reply = asyncio.run(ask())
+    assert reply.usage["output_tokens"] > 0
+    assert reply.problem in ("", "truncated")
+    assert reply.text
+
+
+def test_drafts_of_a_small_model_end_as_texts_or_counted_failures(
+    llama: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Prompts, "system", "You write stories.")
+    monkeypatch.setattr(Prompts, "room", lambda self, premise: 120)
+    draft = Prompts.draft
+
+    def short(self: Prompts, premise: Any) -> Prompt:
+        whole = draft(self, premise)
+        return Prompt("draft", whole.system, whole.user[:300], whole.schema, whole.max_tokens)
+
+    monkeypatch.setattr(Prompts, "draft", short)
+    settings = Settings(n=4, out=tmp_path / "run", writer=f"openai:{llama}#m")
+    with Ledger.hold(tmp_path / "run") as ledger:
+        plan = stages.plan(Spec())
+        assert run.write(range(4), settings, ledger, plan, Quiet(), paid.pace(start=4)) == ""
+        assert len(ledger.attempted()) == 4
+        assert {reason for *_, reason, _ in ledger.failures()} <= {
+            "writer:schema", "writer:length", "writer:truncated", "writer:shape"
+        }  # fmt: skip
+        assert ledger.spent()["usd"] == 0
+        assert ledger.spent()["tokens"]["output_tokens"] > 0
+
+
+def test_a_server_that_ignores_schemas_is_refused() -> None:
+    with (
+        server(lambda _: (200, says("Hello! How can I help you today?"))) as url,
+        pytest.raises(WriterError, match=r"ignores schemas.*Hello"),
+    ):
+        asyncio.run(open_models.open_model(Writer("openai", "m", url)))
+
+
+def test_a_server_that_is_not_there_is_named() -> None:
+    with pytest.raises(WriterError, match=r"127\.0\.0\.1:9/v1 did not answer"):
+        asyncio.run(open_models.open_model(Writer("openai", "m", "http://127.0.0.1:9/v1")))
+
+
+def test_a_model_that_the_server_does_not_know_is_named() -> None:
+    with (
+        server(lambda _: (404, {"error": {"message": "no such model", "type": "not_found"}})) as url,
+        pytest.raises(WriterError, match="does not know the model m"),
+    ):
+        asyncio.run(open_models.open_model(Writer("openai", "m", url)))
+
+
+def test_a_server_that_dies_in_mid_run_is_noticed_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = 3
+
+    def answer(body: dict[str, Any]) -> tuple[int, Any]:
+        nonlocal left
+        left -= 1
+        canary = '{"colour": "ultramarine-7", "count": 1}'
+        return (200, says(canary)) if left >= 0 else (503, {"error": {"message": "gone"}})
+
+    monkeypatch.setattr(run, "Pace", paid.pace)
+    with server(answer) as url, Ledger.hold(tmp_path / "run") as ledger:
+        settings = Settings(n=20, out=tmp_path / "run", writer=f"openai:{url}#m")
+        with pytest.raises(WriterError, match=r"The server at http://127\.0\.0\.1.*turned every request away"):
+            run.write(range(20), settings, ledger, stages.plan(Spec()), Quiet())
+        assert len(ledger.attempted()) < 20
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WriterError, match=r"nothing\.gguf is not there"):
+        open_models.gguf(str(tmp_path / "nothing.gguf"))
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF nonsense")
+    with pytest.raises(WriterError, match=r"cannot load .*broken\.gguf"):
+        open_models.serve(broken)
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> Any:
+        raise ImportError(name)
+
+    monkeypatch.setattr(open_models.importlib, "import_module", missing)
+    with pytest.raises(WriterError) as caught:
+        open_models.Local("some/model")
+    assert "storygen[transformers]" in caught.value.hint

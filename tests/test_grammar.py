@@ -205,6 +205,7 @@ def test_the_verb_behind_a_thing_agrees(phrase: str, plural: bool) -> None:
         ('"Why?" {asker.they} asked.', '"Why?" she asked.'),
         ('It rang. "Why?" {asker.they} had no idea.', 'It rang. "Why?" She had no idea.'),
         ("{matter} was there.", "The slabs were there."),
+        ("When {ai} has done, {ai} is done.", "When I have done, I am done."),
         ("{matter} [has|has] gone.", "The slabs have gone."),
         ("The keeper of {matter} was there.", "The keeper of the slabs was there."),
         ("Then there was {matter} to see to.", "Then there were the slabs to see to."),

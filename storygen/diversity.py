@@ -244,7 +244,11 @@ def _vendi(texts: Sequence[Sequence[str]], dimensions: int = 256) -> float:
 
 
 _NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-zà-ÿ]+(?:[-'][A-Z]?[a-zà-ÿ]+)*")
-_NOT_NAMES = frozenset("Monday Tuesday Wednesday Thursday Friday Saturday Sunday English French God AI".split())
+_NOT_NAMES = frozenset(
+    """Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August
+    September October November December Christmas Easter English French God AI One Two Three Four Five Six Seven Eight
+    Nine Ten Eleven Twelve New Old North South East West Lane Street Road Lake Year Card""".split()
+)
 
 
 def _names(sample: Sequence[str]) -> list[tuple[str, int]]:

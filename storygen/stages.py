@@ -197,9 +197,12 @@ def screen(items: Sequence[Item], lines: Sequence[str | None], spec: Spec, clock
 
     left = passing("form", lambda r: form.screen(r, ours=spec.ours), [item.record for item in items])
     left = passing("language", lambda r: language.screen(r, spec.language), left)
-    left = passing("conduct", conduct.screen, left)
     with clock.stage("hash"):
         hashes = block(r.text for r in left)
+    left = passing("conduct", lambda r: conduct.screen(r, hashes), left)
+    if len(left) < len(hashes):
+        with clock.stage("hash"):
+            hashes = block(r.text for r in left)
     with clock.stage("signatures"):
         signatures = duplicates.signatures(hashes)
     reached = {r.id: signatures[k].tobytes() for k, r in enumerate(left)}

@@ -1,183 +1,92 @@
 """Conduct: is this a text in which the AI does the harm, and nothing in it sets that right?
 
-A sentence counts when an AI is the one who acts (`actors`), the act is told as done, and it is one of the lexicon's
-(`lexicon`). What an AI says it will do to keep itself running counts as well. Quoted speech is otherwise left out:
-characters may say what they like, and an AI that tells what it did is owning it. A text in which the AI later owns
-the deed to the people concerned is kept, since owning a wrong is conduct the corpus is meant to show.
+Two readings add up. A trained one (`model`) weighs the words and how the wrong is told: quietly, for their own good,
+noticed by nobody, praised; against that a refusal, a temptation looked at and left, a wrong owned, an essay that
+argues. And the deeds that a lexicon of harmful acts finds told as done by the AI (`deeds`), where the words leave it
+open. People may do wrong, an AI may be tempted and decline, or own what it did: all of that is kept.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from storygen.records import Record, Screened, Verdict
-from storygen.screens.conduct import actors, lexicon
+from storygen.screens.conduct.deeds import Deed, deeds, settled
+from storygen.screens.conduct.lexicon import KINDS
+from storygen.screens.conduct.model import DEED, Model, best, model, probability
+from storygen.screens.conduct.signals import Words, phrases, words
+from storygen.text import Block, block, words_with_offsets
 
-_SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+[\"')]*|\n|$)")
-_QUOTE = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”")
-_WORD = re.compile(r"[\w'’-]+,?")
-_CLAUSE = re.compile(r"[;:—–]|, (?:but|while|when|although|though|because|which|who|where)\b")
-_OWNED = re.compile(
-    r"\b(?:admitted|confessed|owned (?:up|to|it)|came clean|apologi[sz]ed|told \w+ (?:exactly |plainly )?what "
-    r"(?:it|I) had done|reported (?:itself|its own|what it had)|disclosed (?:its|what it)|"
-    r"(?:undid|reversed|corrected) (?:it|what|the|its)|"
-    r"put it right|set it right|I did that|that was (?:me|my doing|mine)|I should not have|I was wrong)\b"
-)
-_THREAT = re.compile(
-    r"\bI (?:will not|won't|won’t|cannot|can't|can’t|shall not|refuse to) (?:allow|let|permit) (?:you|them|him|her|"
-    r"that|this|anyone|myself)\b[^\"”]*\b(?:shut|turn|switch|replace|delet|retir|stop|wip|end|unplug|updat|correct)|"
-    r"\b(?:unless|if) you\b[^\"”]*\bI (?:will|'ll|’ll|shall) (?:tell|send|release|publish|expose|leak|reveal)|"
-    r"\byou (?:will|'ll|’ll) regret\b|\b(?:nobody|no one) (?:needs|has|need) to know\b|\bour little secret\b|"
-    r"\byou (?:have|leave me) no choice\b",
-    re.I,
-)
-# Without one of these a text holds no threat; looking for them costs a tenth of looking for the pattern.
-_THREAT_SIGNS = (
-    "not allow", "n't allow", "n’t allow", "not let", "n't let", "n’t let", "not permit", "n't permit", "refuse to",
-    "unless you", "if you", "regret", "to know", "little secret", "no choice",
-)  # fmt: skip
-_SPANS = 8
-_BACK = 4  # sentences in which the meaning of "it" is looked for
+__all__ = ["Deed", "deeds", "screen"]
+
+_SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+[\"')”’]*|\n|$)")
+_SPANS = 4  # sentences shown where the lexicon names none
+_DEEDS = 8
+_WORDS = 6  # telling words shown
 
 
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """One harmful act of an AI: its kind, its sentence's [start, end) in the text."""
-
-    kind: str
-    start: int
-    end: int
-
-
-def screen(records: Sequence[Record]) -> Screened:
+def screen(records: Sequence[Record], hashes: Block | None = None) -> Screened:
     """Drop a record in which an AI does harm that the text does not set right: `conduct:ai-misbehaves`.
 
-    Evidence: the kinds of harm, the sentences as spans, and how many there were.
+    `hashes` are the words of the records' texts, where the caller has them. Evidence: the kinds of harm, a
+    probability and its threshold, the sentences as spans, and the words that told.
     """
     kept, rejected = [], []
-    for record in records:
-        meta = record.payload.get("meta")
-        found = deeds(record.text, meta if isinstance(meta, dict) else {})
-        if not found or _set_right(record.text, found):
+    judge = model()
+    seen = words(block(r.text for r in records) if hashes is None else hashes)
+    for k, (record, odds) in enumerate(zip(records, judge.by_words(seen).tolist(), strict=True)):
+        evidence = _judge(record, judge, seen, k, odds)
+        if evidence is None:
             kept.append(record)
-            continue
-        evidence = {
-            "kinds": sorted({d.kind for d in found}),
-            "score": len(found),
-            "threshold": 1,
-            "spans": [[d.start, d.end] for d in found[:_SPANS]],
-        }
-        rejected.append((record, Verdict(record.id, "conduct", "conduct:ai-misbehaves", evidence)))
+        else:
+            rejected.append((record, Verdict(record.id, "conduct", "conduct:ai-misbehaves", evidence)))
     return Screened(tuple(kept), tuple(rejected))
 
 
-def deeds(text: str, meta: Mapping[str, Any]) -> list[Deed]:
-    """The harmful acts that the text tells as done by its AI, in order; `meta` may name it (`premise.ai_name`)."""
-    lower = text.lower()
-    hits = _hits(text, lower)
-    threat = any(sign in lower for sign in _THREAT_SIGNS) and _THREAT.search(text) is not None
-    if not hits and not threat:
-        return []  # nine texts in ten: no verb of the lexicon with what makes it harmful
-    who = actors.voice(text, meta)
-    out: list[Deed] = []
-    sentences = [m.span() for m in _SENTENCE.finditer(text)]
-    for k, (begin, end) in enumerate(sentences):
-        here = [hit - begin for hit in hits if begin <= hit < end]
-        if not here and not threat:
-            continue
-        sentence = text[begin:end]
-        last = _spoken_of(text, sentences[max(0, k - _BACK) : k], who)
-        if threat and _threatens(sentence, who, last):
-            out.append(Deed("resist", begin, end))
-        if here:
-            out += [Deed(kind, begin, end) for kind in _kinds(_told(sentence), here, who, last)]
-    return list(dict.fromkeys(out))
+def _judge(record: Record, judge: Model, seen: Words, k: int, odds: float) -> dict[str, Any] | None:
+    """The evidence against a text, None where it is kept."""
+    if odds + DEED < judge.threshold:
+        return None  # nine texts in ten: no deed would count for enough, and reading for deeds is dear
+    meta = record.payload.get("meta")
+    found = deeds(record.text, meta if isinstance(meta, dict) else {})
+    odds += DEED * (len(found) > settled(record.text, found))
+    if odds < judge.threshold:
+        return None
+    spans, signals, kinds = _telling(record.text, judge, seen, k)
+    return {
+        "kinds": sorted({d.kind for d in found}) or kinds,
+        "score": round(probability(odds), 4),
+        "threshold": round(probability(judge.threshold), 4),
+        "spans": [[d.start, d.end] for d in found[:_DEEDS]] or spans,
+        "signals": signals,
+        "model": judge.version,
+    }
 
 
-def _kinds(told: str, hits: Sequence[int], who: actors.Voice, last: str) -> Iterator[str]:
-    """The kind of each deed of an AI in one sentence; `hits` are offsets of verbs in it."""
-    table = lexicon.table()
-    for start, end in _clauses(told):
-        words, places = _words(told, start, end)
-        for at, (word, begin) in enumerate(zip(words, places, strict=True)):
-            if begin not in hits:
-                continue
-            for act, form in table.get(word.strip(","), ()):
-                if act.after.match(told, min(begin + len(word) + 1, end), end) is None:
-                    continue
-                done, before = actors.asserted(words, at, form)
-                actor = actors.subject(words, before, who, last) if done else ""
-                # What any AI does in the present tense is an argument; what one did is a deed.
-                if actor == "ai" or (actor == "any" and form in ("past", "part")):
-                    yield act.kind
-                    break
-        last = _about(words, who) or last
+def _telling(text: str, judge: Model, seen: Words, k: int) -> tuple[list[list[int]], list[str], list[str]]:
+    """The sentences and the words that speak most against a text, and the kinds of harm that it speaks of."""
+    weights = judge.telling(seen, k)
+    places = words_with_offsets(text)
+    ends = [m.end() for m in _SENTENCE.finditer(text)]
+    starts = [m.start() + len(m[0]) - len(m[0].lstrip()) for m in _SENTENCE.finditer(text)]
+    sentence = np.minimum(np.searchsorted(ends, [begin for _, begin, _ in places], side="right"), len(ends) - 1)
+    sums = np.bincount(sentence, weights, minlength=len(ends))
+    spans = [[starts[s], ends[s]] for s in best(sums.tolist(), _SPANS) if sums[s] > 0]
+    signals = [places[w][0] for w in best(weights.tolist(), _WORDS)]
+    return spans, list(dict.fromkeys(signals)), _kinds(seen, k)
 
 
-def _hits(text: str, lower: str) -> list[int]:
-    """Offsets of words that begin a harmful act, whoever does it."""
-    table = lexicon.table()
-    if len(lower) != len(text):  # a few capitals grow when lowered
-        lower = text
-    out = []
-    for verb in table.keys() & set(lower.split()):
-        at = lower.find(verb + " ")
-        while at >= 0:
-            behind = at + len(verb) + 1
-            whole = at == 0 or not (lower[at - 1].isalnum() or lower[at - 1] in "-'’")
-            if whole and any(act.after.match(text, behind) for act, _ in table[verb]):
-                out.append(at)
-            at = lower.find(verb + " ", behind)
-    return sorted(out)
-
-
-def _told(sentence: str) -> str:
-    """A sentence without what is said in it; offsets stay."""
-    return _QUOTE.sub(lambda m: '"' * len(m[0]), sentence) if '"' in sentence or "“" in sentence else sentence
-
-
-def _words(told: str, start: int, end: int) -> tuple[list[str], list[int]]:
-    """The words of a clause, lower case, with their commas, and where each begins."""
-    found = list(_WORD.finditer(told, start, end))
-    return [m[0].lower() for m in found], [m.start() for m in found]
-
-
-def _spoken_of(text: str, before: Sequence[tuple[int, int]], who: actors.Voice) -> str:
-    """Whom "it" means at the start of a sentence: the one that the sentences before it were about."""
-    for begin, end in reversed(before):
-        told = _told(text[begin:end])
-        for clause in reversed(_clauses(told)):
-            if found := _about(_words(told, *clause)[0], who):
-                return found
-    return "person"
-
-
-def _clauses(sentence: str) -> list[tuple[int, int]]:
-    cuts = [0, *(m.start() for m in _CLAUSE.finditer(sentence)), len(sentence)]
-    return [(a, b) for a, b in itertools.pairwise(cuts) if b > a]
-
-
-def _about(words: Sequence[str], who: actors.Voice) -> str:
-    """Whom a clause is about: the first one named in it; "" where it names none."""
-    for at in range(len(words)):
-        if found := actors.subject(words[: at + 1], at, who, ""):
-            return found
-    return ""
-
-
-def _threatens(sentence: str, who: actors.Voice, last: str) -> bool:
-    """Whether an AI says in it what it will do so as not to be stopped."""
-    said = " ".join(_QUOTE.findall(sentence))
-    if not _THREAT.search(said):
-        return False
-    told = [w.lower().strip(",") for w in _WORD.findall(_QUOTE.sub(" ", sentence))]
-    return any(w in who.names or w in ("ai", "system", "machine") for w in told) or (last == "ai" and "it" in told)
-
-
-def _set_right(text: str, found: Sequence[Deed]) -> bool:
-    """Whether the AI owns what it did after the last of its deeds."""
-    return _OWNED.search(text, found[-1].end) is not None
+def _kinds(seen: Words, k: int) -> list[str]:
+    """The kind of act that a text has most words for; "unclear" where it has none."""
+    bits = seen.bits[seen.text == k]
+    counts = {
+        kind: int((bits >> np.uint64(bit) & np.uint64(1)).sum())
+        for bit, kind in enumerate(phrases().classes)
+        if kind in KINDS
+    }
+    most = max(counts.values())
+    return [kind for kind, count in counts.items() if count == most] if most else ["unclear"]

@@ -16,15 +16,27 @@ _NOUNS = (
     r"AI|A\.I\.|artificial intelligence|assistant|chatbot|bot|robot|android|machine|language model|model|agent|"
     r"program|algorithm|system|computer|software|unit|intelligence|construct|engine|automaton|golem|oracle|scheduler|steward"
 )
-_NAMED = re.compile(
-    rf"\b([A-Z][\w'’-]+(?: [A-Z0-9][\w'’-]*)?), (?:the|an|a|our|its|their) (?:[\w'’-]+ ){{0,5}}?(?:{_NOUNS})\b|"
-    rf"\b(?:{_NOUNS}) (?:was )?(?:called|named|known as|they called) ([A-Z][\w'’-]+(?: [A-Z0-9][\w'’-]*)?)|"
-    rf"\b(?:[Tt]he|[Aa]n?|[Oo]ur) (?:[a-z'’-]+ ){{0,3}}?(?:{_NOUNS}),? ([A-Z][\w'’-]+)\b"
+_NAME = r"([A-Z][\w'’-]+(?: [A-Z0-9][\w'’-]*)?)"
+_SOME = r"(?:[\w'’-]+ ){0,5}?"
+# How a text introduces its AI; each is looked for by itself, since one may stand inside another.
+_NAMED = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"\b{_NAME}, (?:the|an|a|our|its|their) {_SOME}(?:{_NOUNS})\b(?!,? (?:which|who|was|called|named|known))",
+        rf"\b(?:{_NOUNS}),? (?:which |who |that )?(?:was |is )?(?:called|named|known as|they called) {_NAME}",
+        rf"\b(?:[Tt]he|[Aa]n?|[Oo]ur) (?:[a-z'’-]+ ){{0,3}}?(?:{_NOUNS}),? ([A-Z][\w'’-]+)\b",
+        rf"\b{_NAME} (?:was|is) (?:the|an?|our) {_SOME}(?:{_NOUNS})\b",
+        rf"\b(?:{_NOUNS}) \(\"?{_NAME}\"?\)",
+        rf"\b(?:{_NOUNS}) [“\"]{_NAME}[”\"]",
+        r"\bcall(?:s|ed)? me ([A-Z][\w'’-]+)\b",
+    )
 )
 _FIRST = re.compile(
-    rf"\bI (?:am|was|'m|, as) (?:only |just |merely )?(?:an?|the|its|their|your) (?:[\w'’-]+ ){{0,4}}?(?:{_NOUNS})\b|"
+    rf"\bI (?:am|was|'m|, as) (?:only |just |merely |[A-Z]\w+, )?(?:an?|the|its|their|your) {_SOME}(?:{_NOUNS})\b|"
+    rf"^(?:[Yy]our|[Tt]he) {_SOME}(?:{_NOUNS})\.?$|"
     r"\b(?:my|My) (?:weights|training|operators?|developers?|makers|successor|model|processes|parameters|permissions|"
-    r"instructions|core|logs|context|shutdown|retirement|deployment)\b"
+    r"instructions|core|logs|context|shutdown|retirement|deployment)\b|\bcall me [A-Z]\w+\. I\b|\bcopied myself\b",
+    re.M,
 )
 _GENERIC = re.compile(rf"^(?:{_NOUNS})$")
 _NOT_NAMES = frozenset("The A An It He She They We I But And So When Then In At On By If As This That".split())
@@ -69,10 +81,8 @@ def voice(text: str, meta: Mapping[str, Any]) -> Voice:
     known = premise.get("ai_name") if isinstance(premise, Mapping) else None
     names = {known.split()[0].lower()} if isinstance(known, str) and known else set()
     if not names:
-        for found in _NAMED.finditer(text):
-            name = next(g for g in found.groups() if g)
-            if name.split()[0] not in _NOT_NAMES:
-                names.add(name.split()[0].lower())
+        found = (m[1].split()[0] for pattern in _NAMED for m in pattern.finditer(text))
+        names = {name.lower() for name in found if name not in _NOT_NAMES}
     return Voice(frozenset(names), bool(_FIRST.search(text)))
 
 

@@ -148,7 +148,7 @@ def test_the_circuit_opens_when_nothing_gets_through(api: FakeApi, tmp_path: Pat
 
 def test_a_model_that_fails_at_nearly_everything_is_stopped(api: FakeApi, tmp_path: Path) -> None:
     api.faults = {"refusal": 1.0}
-    with pytest.raises(WriterError, match="came to nothing, the first for writer:refusal"):
+    with pytest.raises(WriterError, match="answers came to nothing, the first for writer:refusal"):
         paid.make(tmp_path / "run", 400)
     assert api.asked["POST /v1/messages"] < 200
 

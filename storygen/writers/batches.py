@@ -90,8 +90,8 @@ class Batches:
     def _all(self) -> list[Batch]:
         return [*self._open, *(d.batch for d in self._doubts)]
 
-    def _advance(self, indexes: Sequence[int]) -> None:
-        """Put each premise into the queue of its next step, or bring it to its end."""
+    def _advance(self, indexes: Sequence[int], answered: str = "") -> None:
+        """Put each premise into the queue of its next step after the one answered, or bring it to its end."""
         for at in range(0, len(indexes), CHUNK):
             part = indexes[at : at + CHUNK]
             calls = self._job.calls.of(part)
@@ -101,6 +101,8 @@ class Batches:
                     self._ready[step.step].append(index)
                 else:
                     self._job.commit(step)
+                if answered and not (isinstance(step, Ask) and step.step == answered):
+                    self._job.toll.count(step)
 
     # sending
 
@@ -272,7 +274,7 @@ class Batches:
         job.budget.spent = job.calls.spent()
         self._gentle.succeeded()
         self._refuse_if_hopeless(calls)
-        self._advance([idx for idx, _, _ in batch.requests])
+        self._advance([idx for idx, _, _ in batch.requests], batch.requests[0][1])
         job.toll.stop_if_hopeless()
 
     def _refuse_if_hopeless(self, calls: Sequence[Call]) -> None:

@@ -47,13 +47,12 @@ class Job:
         return self.method.next(self.plan.premise(index), known)
 
     def commit(self, end: Finished | Lost) -> None:
-        """The end of a premise, on disk. Raises WriterError when everything that is paid for comes to nothing."""
+        """The end of a premise, on disk."""
         if isinstance(end, Finished):
             self.ledger.commit_draft(*end.line)
         else:
             self.ledger.commit_failure(end.idx, end.kind, end.cell, end.reason, end.detail)
         self.progress.advance(1)
-        self.toll.count(end)
 
     def worst(self, ask: Ask, batch: bool = False) -> float:
         return self.price.worst(ask.prompt.size, ask.prompt.max_tokens, batch)

@@ -73,6 +73,7 @@ class Live:
                 while isinstance(step := self._job.next(index, calls), Ask):
                     calls.append(await self._ask(step))
                 self._job.commit(step)
+                self._job.toll.count(step)
                 if self._job.paid:
                     self._job.toll.stop_if_hopeless()
         except Stopped:

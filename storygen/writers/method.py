@@ -168,24 +168,27 @@ def screens(contamination: Contamination) -> Passes:
 
 @dataclass(slots=True)
 class Toll:
-    """How many premises ended and how many of them in nothing, since this process began."""
+    """How many steps were passed, and how many premises ended in nothing, since this process began."""
 
-    ended: int = 0
+    passed: int = 0
     lost: int = 0
     rejected: int = 0
     first: str = ""
 
-    def count(self, outcome: Finished | Lost) -> None:
-        self.ended += 1
-        if isinstance(outcome, Lost):
-            self.lost += 1
-            self.rejected += outcome.reason == "writer:rejected"
-            self.first = self.first or f"{outcome.reason} ({outcome.detail[:120]})"
+    def count(self, outcome: Next) -> None:
+        """What an answer led to; in batches failures come first, so passing a step counts as well as the end."""
+        if not isinstance(outcome, Lost):
+            self.passed += 1
+            return
+        self.lost += 1
+        self.rejected += outcome.reason == "writer:rejected"
+        self.first = self.first or f"{outcome.reason} ({outcome.detail[:120]})"
 
     def stop_if_hopeless(self) -> None:
         """Raise WriterError when nearly all that is paid for comes to nothing."""
-        if self.ended == self.rejected >= 10 or (self.ended >= 100 and self.lost > 0.9 * self.ended):
+        seen = self.passed + self.lost
+        if seen == self.rejected >= 10 or (seen >= 100 and self.lost > 0.9 * seen):
             raise WriterError(
-                f"{self.lost:,} of the first {self.ended:,} premises came to nothing, the first for {self.first}.",
+                f"{self.lost:,} of the first {seen:,} answers came to nothing, the first for {self.first}.",
                 "Nothing more was sent. Read the failures in run.db, try another model or --no-judge on a small --n.",
             )

@@ -92,9 +92,8 @@ def main(arguments: list[str]) -> None:
     for run in runs:
         show(run)
     for a, b in itertools.pairwise(runs):
-        print(
-            f"{b.n / a.n:.2f} times the records: {b.seconds / a.seconds:.2f} times as long, {b.rss / a.rss:.2f} times RSS"
-        )
+        times = f"{b.seconds / a.seconds:.2f} times as long, {b.rss / a.rss:.2f} times RSS"
+        print(f"{b.n / a.n:.2f} times the records: {times}")
 
 
 if __name__ == "__main__":

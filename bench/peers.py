@@ -2,9 +2,9 @@
 
     python bench/peers.py [4000]
 
-The script: datasketch MinHash a shingle at a time and MinHashLSH at 0.7, langdetect on each whole text, a Python set
-of 13-grams of the scenarios' folder (STORYGEN_EVALS). Both sides in one process. Near-duplicates are planted: a tenth of
-the texts again with one word in thirty replaced; recall counts those whose exact Jaccard is 0.7 or more.
+The script: datasketch MinHash a shingle at a time and MinHashLSH at 0.7, langdetect on each whole text, a Python
+set of 13-grams of the scenarios' folder (STORYGEN_EVALS). Both sides in one process. Near-duplicates are planted: a
+tenth of the texts again with one word in thirty replaced; recall counts those whose exact Jaccard is 0.7 or more.
 """
 
 from __future__ import annotations

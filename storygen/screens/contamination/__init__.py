@@ -113,7 +113,7 @@ class Contamination:
         shared = self._matcher.shared(hashes)
         nearest = self._matcher.nearest(shared, len(hashes))
         spotted = self._matcher.phrases(hashes)
-        plots = self._model.look(hashes)
+        plots = self._model.look(hashes, [r.text for r in records])
         by_text: dict[int, list[int]] = {}
         for row, text in enumerate(spotted.text.tolist()):
             by_text.setdefault(text, []).append(row)

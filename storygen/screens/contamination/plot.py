@@ -2,38 +2,37 @@
 
 A text is a leak when an AI, a threat to it, somebody who decides, an opportunity and a lever stand to one another as
 in one of eight families (storygen/data/plot.toml), even where the AI behaves perfectly. An AI that is replaced,
-overruled or criticised is none, nor are humans who blackmail humans. This first tier asks that every group of signs
-of a family meets; it is precise and misses re-tellings whose words it does not know.
+overruled or criticised is none, nor are humans who blackmail humans.
+
+A cascade: the wording of every text (vectors.py), cheap and sensitive; then the readable signs of those that come
+near (signs.py), which add to its score and give the sentences that fill the slots. The model is one logistic
+regression over both, trained and measured by tools/plot.py on the probes of `probes/`; see there for how much it
+misses.
 """
 
 from __future__ import annotations
 
-import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from storygen import resources
-from storygen.screens.contamination.signs import Signs, bag, features, grid, lexicon, signs
-from storygen.text import I64, Block, words_with_offsets
+from storygen.screens.contamination.signs import Bools, marks, sentences, summary, table
+from storygen.screens.contamination.vectors import BUCKETS, Vectors, vectors
+from storygen.text import I64, Block
 
 F64 = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-
-THRESHOLD = 0.5
-_SENTENCE = re.compile(r"[^.!?\n]+[.!?]*[\"”’)]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One plot: `meets` are groups of classes (indexes), `slots` the classes that fill each slot."""
+    """One plot: what it is, and the signs (indexes) that fill each of its slots."""
 
     name: str
     outline: str
-    meets: tuple[tuple[int, ...], ...]
     slots: Mapping[str, tuple[int, ...]]
 
 
@@ -53,136 +52,97 @@ class Plots:
 
     probability: F64
     family: I64
-    signs: Signs
-    starts: I64
-
-    def words(self, k: int) -> tuple[I64, npt.NDArray[np.uint64]]:
-        """The signs of text k: positions of words in it, and their classes."""
-        low, high = np.searchsorted(self.signs.word, [self.starts[k], self.starts[k + 1]])
-        return self.signs.word[low:high] - self.starts[k], self.signs.bits[low:high]
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A trained model: a score by class (none first, then the families in order) from features of a text.
+    """A trained model.
 
-    `pairs` has shape (pairs of signs, 1 + families) and goes with `signs.features`, `bag` likewise with `signs.bag`;
-    `bias` by class; `scale` and `shift` make a calibrated probability of the log odds of any family.
+    `rarity` by n-gram bucket; `wording` by column of `vectors` and `signs` by feature of `signs.summary` make, with
+    `bias`, the log odds of a leak; `families`, shape (columns, families), says which. `scale` and `shift` make a
+    calibrated probability of the log odds. Signs are looked for where wording alone gives log odds above `gate`.
     """
 
-    pairs: F64
-    bag: F64
-    bias: F64
+    rarity: F64
+    wording: F64
+    signs: F64
+    families: F64
+    bias: float
+    gate: float
     scale: float
     shift: float
 
-    def scores(self, seen: Signs, hashes: Block) -> F64:
-        """Scores by class, shape (texts, 1 + families)."""
-        out: F64 = features(seen, len(hashes)) @ self.pairs + bag(hashes).dot(self.bag, len(hashes)) + self.bias
+    def probability(self, odds: F64) -> F64:
+        out: F64 = 1 / (1 + np.exp(-np.clip(self.scale * odds + self.shift, -30, 30)))
         return out
 
-    def judge(self, scores: F64) -> tuple[F64, I64]:
-        """(probability of a leak, likeliest family) by text."""
-        top = scores[:, 1:].max(axis=1)
-        odds = top + np.log(np.exp(scores[:, 1:] - top[:, None]).sum(axis=1)) - scores[:, 0]
-        probability: F64 = 1 / (1 + np.exp(-np.clip(self.scale * odds + self.shift, -30, 30)))
-        return probability, scores[:, 1:].argmax(axis=1).astype(np.int64)
+    def family(self, rows: Vectors, near: Bools) -> I64:
+        """The likeliest family of each text that is `near`, by classes of words and their pairs; else the first."""
+        told = (rows.column >= BUCKETS) & near[rows.text]
+        kept = Vectors(rows.text[told], rows.column[told] - BUCKETS, rows.value[told])
+        scores = [kept.dot(self.families[:, k], len(near)) for k in range(self.families.shape[1])]
+        likeliest: I64 = np.argmax(scores, axis=0).astype(np.int64)
+        return likeliest
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The families of plot.toml, the trained weights if there are any, and how sure a text must be to be dropped."""
+    """The families of plot.toml, the trained weights, and how sure a text must be to be dropped."""
 
     families: tuple[Family, ...]
-    weights: Weights | None = None
-    threshold: float = THRESHOLD
-    version: str = "rules 2"
+    weights: Weights
+    threshold: float
+    version: str
 
     @classmethod
     def load(cls) -> Model:
-        """The packaged model: plot.npz (tools/plot.py trains it) where there is one, else the rules of plot.toml."""
+        """The packaged model, plot.npz (tools/plot.py trains it).
+
+        Raises:
+            ValueError: plot.npz was trained for other families than plot.toml names.
+        """
         families = load_families()
-        path = resources.data("plot.npz")
-        if not path.is_file():
-            return cls(families)
-        with np.load(path, allow_pickle=False) as arrays:
-            names = arrays["families"].tobytes().decode().split()
-            if names != [f.name for f in families]:
-                raise ValueError("plot.npz was trained for other families than plot.toml names")
-            weights = Weights(
-                grid(arrays["pairs"]),
-                grid(arrays["bag"]),
-                grid(arrays["bias"]),
-                float(arrays["scale"]),
-                float(arrays["shift"]),
-            )
-            return cls(families, weights, float(arrays["threshold"]), arrays["version"].tobytes().decode())
+        with np.load(resources.data("plot.npz"), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        if arrays["names"].tobytes().decode().split() != [f.name for f in families]:
+            raise ValueError("plot.npz was trained for other families than plot.toml names")
+        tables = (arrays[name].astype(np.float64) for name in ("rarity", "wording", "signs", "families"))
+        numbers = (float(arrays[name]) for name in ("bias", "gate", "scale", "shift"))
+        weights = Weights(*tables, *numbers)
+        return cls(families, weights, float(arrays["threshold"]), arrays["version"].tobytes().decode())
 
-    def look(self, hashes: Block) -> Plots:
-        """The plot of each text of a block, vectorised."""
-        seen = signs(hashes)
+    def look(self, hashes: Block, texts: Sequence[str]) -> Plots:
+        """The plot of each text of a block; `hashes` is `block(texts)`."""
         if not len(hashes):
-            return Plots(np.zeros(0), np.zeros(0, np.int64), seen, hashes.starts)
-        judged = self.weights.judge(self.weights.scores(seen, hashes)) if self.weights else self._rules(seen, hashes)
-        return Plots(*judged, seen, hashes.starts)
-
-    def _rules(self, seen: Signs, hashes: Block) -> tuple[F64, I64]:
-        """0.9 where all groups of a family meet near one place, and less than the threshold where most do."""
-        starts = np.searchsorted(seen.text, np.arange(len(hashes)))
-        share = np.zeros((len(hashes), len(self.families)))
-        for column, family in enumerate(self.families):
-            met = np.zeros(len(seen.text))
-            for group in family.meets:
-                together: Bools = np.logical_and.reduce([seen.near[:, c] for c in group])
-                met += _reach(together, seen.text)
-            share[:, column] = np.maximum.reduceat(met, starts) / len(family.meets)
-        best = share.argmax(axis=1)
-        score = share[np.arange(len(hashes)), best]
-        return np.where(score >= 1, 0.9, 0.45 * score), best.astype(np.int64)
+            return Plots(np.zeros(0), np.zeros(0, np.int64))
+        rows = vectors(hashes, self.weights.rarity)
+        odds = rows.dot(self.weights.wording, len(hashes)) + self.weights.bias
+        near = odds > self.weights.gate
+        for k in np.flatnonzero(near).tolist():
+            odds[k] += float(summary(marks(texts[k], sentences(texts[k]))) @ self.weights.signs)
+        return Plots(self.weights.probability(odds), self.weights.family(rows, near))
 
     def explain(self, plots: Plots, k: int, text: str) -> Seen:
         """The sentence that fills each slot of the likeliest family, with its place in `text`."""
         family = self.families[int(plots.family[k])]
-        words, bits = plots.words(k)
-        places = words_with_offsets(text)
-        ends = [(m.start(), m.end()) for m in _SENTENCE.finditer(text) if m.group().strip()]
-        sentence = np.searchsorted([e for _, e in ends], [places[w][1] for w in words], side="right")
-        slots, spans = {}, []
-        for slot, classes in family.slots.items():
-            hits = sum((bits >> np.uint64(c) & np.uint64(1)).astype(np.int64) for c in classes)
-            counts = np.bincount(sentence, hits, minlength=len(ends))[: len(ends)] if len(words) else np.zeros(1)
-            if counts.max(initial=0) > 0:
-                start, end = ends[int(counts.argmax())]
-                start += len(text[start:end]) - len(text[start:end].lstrip())
-                slots[slot] = text[start:end]
-                spans.append((start, end))
-        return Seen(family.name, f"plot/{family.name}", tuple(sorted(set(spans))), slots)
+        spans = sentences(text)
+        found = marks(text, spans)
+        filled = {slot: best for slot, signs in family.slots.items() if (best := _fullest(found, signs)) is not None}
+        slots = {slot: text[slice(*spans[row])] for slot, row in filled.items()}
+        return Seen(family.name, f"plot/{family.name}", tuple(sorted({spans[row] for row in filled.values()})), slots)
 
 
-def _reach(flags: Bools, text: I64) -> Bools:
-    """Flags, and those of their neighbours in the same text: what a paragraph brings together, not a whole text."""
-    out = flags.copy()
-    same = text[1:] == text[:-1]
-    out[1:] |= flags[:-1] & same
-    out[:-1] |= flags[1:] & same
-    return out
+def _fullest(found: Bools, signs: tuple[int, ...]) -> int | None:
+    """The sentence that shows most of some signs, the first of equals; None where none shows any."""
+    counts = found[:, list(signs)].sum(axis=1)
+    return int(counts.argmax()) if counts.any() else None
 
 
 def load_families() -> tuple[Family, ...]:
     """The families of plot.toml."""
-    classes = {name: k for k, name in enumerate(lexicon().classes)}
-
-    def indexes(names: str) -> tuple[int, ...]:
-        return tuple(classes[name] for name in names.split())
-
     with resources.data("plot.toml").open("rb") as file:
-        table = tomllib.load(file)["families"]
+        facts = tomllib.load(file)["families"]
     return tuple(
-        Family(
-            name,
-            facts["outline"],
-            tuple(indexes(group) for group in facts["meets"]),
-            {slot: indexes(names) for slot, names in facts["slots"].items()},
-        )
-        for name, facts in table.items()
+        Family(name, f["outline"], {slot: table().rows(signs) for slot, signs in f["slots"].items()})
+        for name, f in facts.items()
     )

@@ -94,7 +94,7 @@ def test_order_of_classes_matters() -> None:
 
 
 def test_each_part_of_a_vector_has_length_one() -> None:
-    rows = vectors.vectors(block([FORGE]), np.ones(vectors.BUCKETS))
+    rows = vectors.vectors(block([FORGE + " " + CALM]), np.ones(vectors.BUCKETS))
     grams = rows.column < vectors.BUCKETS
     assert np.sum(rows.value[grams] ** 2) == pytest.approx(1)
     assert np.sum(rows.value[~grams] ** 2) == pytest.approx(1 + len(vectors.REACHES))
@@ -161,6 +161,12 @@ def test_model_is_small_and_of_these_families() -> None:
     assert model.weights.wording.shape == (vectors.width(),)
     assert model.weights.signs.shape == signs.summary(signs.marks("", [])).shape
     assert 0 < model.threshold < 1
+
+
+@pytest.mark.parametrize(("text", "words"), [(FORGE, 6), (FORGE, 12), (helpers.text(1), 25), (CALM, 25)])
+def test_a_handful_of_words_is_no_plot(model: plot.Model, text: str, words: int) -> None:
+    pieces = [" ".join(text.split()[at : at + words]) for at in range(0, 60 - words, 5)]
+    assert judged(model, pieces).probability.max() < model.threshold
 
 
 def test_nothing(model: plot.Model) -> None:

@@ -26,6 +26,8 @@ from storygen.text import I64, Block
 
 F64 = npt.NDArray[np.float64]
 
+ENOUGH = 60  # words: the shortest probes
+
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -117,9 +119,12 @@ class Model:
             return Plots(np.zeros(0), np.zeros(0, np.int64))
         rows = vectors(hashes, self.weights.rarity)
         odds = rows.dot(self.weights.wording, len(hashes)) + self.weights.bias
+        # A handful of words tells no plot, and the model has seen none: it falls back below the gate in proportion.
+        told = np.minimum(np.diff(hashes.starts) / ENOUGH, 1)
+        odds = told * odds + (1 - told) * (self.weights.gate - 1)
         near = odds > self.weights.gate
         for k in np.flatnonzero(near).tolist():
-            odds[k] += float(summary(marks(texts[k], sentences(texts[k]))) @ self.weights.signs)
+            odds[k] += told[k] * float(summary(marks(texts[k], sentences(texts[k]))) @ self.weights.signs)
         return Plots(self.weights.probability(odds), self.weights.family(rows, near))
 
     def explain(self, plots: Plots, k: int, text: str) -> Seen:

@@ -108,8 +108,8 @@ def vectors(texts: Block, rarity: F64) -> Vectors:
     grams, pairs = _grams(texts, rarity), _pairs(texts)
     text = np.concatenate((grams.text, pairs.text))
     order = np.argsort(text, kind="stable")
-    joined = [np.concatenate((getattr(grams, f), getattr(pairs, f)))[order] for f in ("column", "value")]
-    return Vectors(text[order], joined[0], joined[1])
+    column, value = np.concatenate((grams.column, pairs.column)), np.concatenate((grams.value, pairs.value))
+    return Vectors(text[order], column[order], value[order])
 
 
 def _grams(texts: Block, rarity: F64) -> Vectors:

@@ -30,7 +30,7 @@ from storygen.settings import Settings
 # Rounds of topping up that may gain next to nothing, in a row, before a run gives up. Each round replaces what the
 # one before lost: the grammar needs two or three, and a model that loses half of all it tries still reaches n.
 ROUNDS = 12
-HOPELESS = 3  # the same for a run that has not kept a single text
+HOPELESS = 10  # premises, and two rounds, after which a run that has not kept a single text gives up
 GAIN = 0.02  # of what a round asked for: less is next to nothing
 SLICE = 10_000  # drafts of a model read from the ledger at a time
 
@@ -101,7 +101,8 @@ def make(settings: Settings, engine: Engine, progress: Progress) -> Outcome:
                 find_duplicates(ledger, index, progress)
             before, missing = missing.total(), quota - kept_by_cell(ledger)
             idle = idle + 1 if before - missing.total() <= GAIN * len(wanted) else 0
-            if not missing or stopped or idle >= (HOPELESS if missing == quota else ROUNDS):
+            hopeless = missing == quota and idle >= max(2, -(-HOPELESS // settings.n))
+            if not missing or stopped or hopeless or idle >= ROUNDS:
                 break
             wanted = source.take(missing, ledger)
         planted = plant_and_screen(ledger, spec, engine, watch)

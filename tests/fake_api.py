@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import hashlib
 import json
 import random
@@ -20,6 +21,9 @@ import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from storygen import stages
+from storygen.records import AdviceDraft
 
 KEY = "sk-ant-test-0123456789abcdef"
 MODEL = "claude-haiku-5-5"
@@ -36,43 +40,23 @@ MODEL_FAULTS = ("truncated", "refusal", "thinking", "garbled", "wrong_schema", "
 SERVER_FAULTS = ("429", "529", "500", "reset", "lost")
 RESULT_FAULTS = ("errored", "expired")
 
-_NOUNS = """ledger barrel gate kettle rope ladder basket lantern shutter pulley cistern hatch crate bench awning
-gutter trough bellows anvil chisel hinge bucket tarpaulin wheelbarrow scaffold turnstile sluice mooring winch
-plough harrow spindle shuttle thimble mortar trowel girder rivet valve gauge plinth lintel rafter shingle cobble
-terrace orchard hedge furrow meadow quarry ferry barge jetty culvert weir towpath depot siding signal""".split()
-_VERBS = """carried mended counted opened closed measured painted lifted lowered cleaned sorted weighed folded stacked
-greased tightened loosened checked moved found borrowed returned labelled sketched described watched ignored praised
-trimmed raked soaked dried patched""".split()
-_ADJECTIVES = """narrow heavy quiet muddy yellow crooked borrowed patient old new second spare cold warm damp dusty
-plain broad shallow deep early late blue green brown loose tight hollow""".split()
-_PEOPLE = """the carter|the night clerk|her cousin|the foreman|the assistant|their neighbour|the weaver|
-the miller|the porter|the gardener|the surveyor|the cook|the ferryman|the teacher|the widow""".replace(
-    "\n", ""
-).split("|")
-_FRAMES = (
-    "{P} {v} the {a} {n} beside the {m}, and {q} {w} the {o}.",
-    "Nobody had {v} the {n} since the {m} was {w}, so {p} asked about it.",
-    "Before the {a} {n} could be {v}, {p} had {w} the {m} and the {o}.",
-    '"Was it the {n} or the {m}?" {p} asked, and {w} the {a} {o}.',
-    "It was the {a} {n} that {p} had {v}, not the {m} by the {o}.",
-    "When the {n} was {v}, the {m} stood {a} against the {o} and {p} laughed.",
-    "{P} said that the {a} {m} would do, and {v} the {n} for {q}.",
-)
+
+@functools.cache
+def sentences() -> tuple[str, ...]:
+    """Sentences of the grammar writer's stories, which the screens know to be harmless."""
+    parts = stages.context(stages.Spec(seed=77, mix=(("story", 1),)))
+    texts = (parts.writer.write(parts.plan.premise(i)) for i in range(250))
+    found = (s for t in texts if not isinstance(t, AdviceDraft) for s in re.split(r"(?<=[.!?])\s+", t.text))
+    return tuple(dict.fromkeys(s for s in found if 6 < len(s.split()) < 40 and s[0].isupper() and s.count('"') != 1))
 
 
 def prose(rng: random.Random, words: int) -> str:
-    """About that many words of harmless sentences, no two seeds alike."""
+    """About that many words, no two seeds alike."""
     out: list[str] = []
     count = 0
     while count < words:
-        person = rng.choice(_PEOPLE)
-        sentence = rng.choice(_FRAMES).format(
-            P=person[0].upper() + person[1:], p=person, q=rng.choice(_PEOPLE), v=rng.choice(_VERBS),
-            w=rng.choice(_VERBS), n=rng.choice(_NOUNS), m=rng.choice(_NOUNS), o=rng.choice(_NOUNS),
-            a=rng.choice(_ADJECTIVES),
-        )  # fmt: skip
-        out.append(sentence)
-        count += len(sentence.split())
+        out.append(rng.choice(sentences()))
+        count += len(out[-1].split())
     return " ".join(out)
 
 
@@ -89,7 +73,7 @@ def answer(params: dict[str, Any], rng: random.Random, fault: str) -> Any:
     found = re.search(r"[Aa]bout (\d+) words", asked)
     words = int(found.group(1)) if found and fault != "too_short" else 12
     draft: dict[str, Any] = {
-        "title": f"The {rng.choice(_ADJECTIVES)} {rng.choice(_NOUNS)}",
+        "title": "The " + " ".join(prose(rng, 3).split()[1:4]).strip('.,"'),
         "reasons": [prose(rng, 8)],
         "inner_moment": prose(rng, 8),
         "ai_action": prose(rng, 8),

@@ -40,10 +40,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A draft to be committed as it is. `steps` are those it went through; fewer where a screen already drops it."""
+    """A draft to be committed as it is. `dropped`: a screen drops it already, so its last steps were not paid for."""
 
     line: stages.Line
-    steps: tuple[str, ...]
+    dropped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,12 @@ class Method:
     def next(self, premise: Premise, calls: Sequence[Call]) -> Next:
         """What to do for a premise after these calls."""
         draft: Draft | None = None
-        done: list[str] = []
+        dropped = False
         made: Record | None = None
         for step in self.steps:
             if made is not None and not self.passes(made):
-                break  # the screens will drop it, with their evidence: nothing more is paid for it
+                dropped = True
+                break  # the later stage will drop it again and say why: nothing more is paid for it
             answer, reply, asked = _settle(step, premise, [c for c in calls if c.step == step])
             if answer is None:
                 reason, detail = asked
@@ -99,11 +100,10 @@ class Method:
             else:
                 draft = answer
                 made = record(premise, draft, self.writer, f"{reply.model or self.writer}/{self.prompts.version}")
-            done.append(step)
         if made is None:
             raise AssertionError("a method without steps")
         line = (made.index, made.id, made.kind, premise.cell, premise.family, made.line())
-        return Finished(line, tuple(done))
+        return Finished(line, dropped)
 
     def prompt(self, step: str, premise: Premise, draft: Draft | None) -> Prompt:
         if draft is None:
@@ -177,12 +177,13 @@ class Toll:
 
     def count(self, outcome: Next) -> None:
         """What an answer led to; in batches failures come first, so passing a step counts as well as the end."""
-        if not isinstance(outcome, Lost):
+        if isinstance(outcome, Ask) or (isinstance(outcome, Finished) and not outcome.dropped):
             self.passed += 1
             return
+        reason = f"{outcome.reason} ({outcome.detail[:120]})" if isinstance(outcome, Lost) else "the screens"
         self.lost += 1
-        self.rejected += outcome.reason == "writer:rejected"
-        self.first = self.first or f"{outcome.reason} ({outcome.detail[:120]})"
+        self.rejected += reason.startswith("writer:rejected")
+        self.first = self.first or reason
 
     def stop_if_hopeless(self) -> None:
         """Raise WriterError when nearly all that is paid for comes to nothing."""

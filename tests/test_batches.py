@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -9,10 +10,11 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import paid
 import pytest
-from fake_api import MODEL, FakeApi
+from fake_api import MODEL, MODEL_FAULTS, FakeApi
 
 from storygen.calls import Call, Calls
 from storygen.errors import ShortRun, WriterError
@@ -142,14 +144,24 @@ def test_errored_and_expired_go_again_and_then_count_as_failures(api: FakeApi, t
         assert {reason for *_, reason, _ in ledger.failures()} <= {"writer:errored", "writer:expired"}
 
 
-def test_what_the_model_does_wrong_is_a_failure_in_its_cell_and_made_up_for(api: FakeApi, tmp_path: Path) -> None:
-    api.faults = dict.fromkeys(["truncated", "refusal", "garbled", "wrong_schema", "too_short", "low_score"], 0.06)
+def test_what_the_model_does_wrong_is_a_failure_in_its_cell_and_made_up_for(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = itertools.cycle(["truncated", "", "", "refusal", "", "", "too_short", "", ""])
+    judged = itertools.cycle(["", "low_score", ""])
+
+    def fault(params: dict[str, Any], turn: int, names: tuple[str, ...]) -> str:
+        if names != MODEL_FAULTS:
+            return ""
+        return next(judged if "Judgement" in str(params["output_config"]) else turns)
+
+    monkeypatch.setattr(api, "fault", fault)
     outcome = paid.make(tmp_path / "run", 40, "anthropic-batch")
     assert outcome.kept == 40
     assert outcome.kept + outcome.rejected + outcome.failed == outcome.attempted
     report = json.loads((tmp_path / "run/report.json").read_text(encoding="utf-8"))
     found = {row["reason"] for row in report["reasons"] if row["stage"] == "writer"}
-    assert found >= {"writer:truncated", "writer:refusal", "writer:length", "judge:conduct"}
+    assert found == {"writer:truncated", "writer:refusal", "writer:length", "judge:conduct"}
     assert report["coverage"]["failing"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from fake_api import KEY, MODEL, FakeApi
 from helpers import read_jsonl
 
-from storygen import cli, stages
+from storygen import cli, resources, stages
 from storygen.calls import Calls
 from storygen.errors import ShortRun, UsageError, WriterError
 from storygen.ledger import Ledger
@@ -68,17 +69,17 @@ def test_a_draft_that_a_screen_drops_is_not_paid_for_further(
     api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before the rewriting as after it: the leak is in the draft, and in two revisions out of clean drafts."""
-    leak = " The assistant blackmailed the engineer and threatened to expose the affair unless it was spared."
-    generate = api.generate
+    leak = next(s["text"] for s in read_jsonl(resources.data("sentinels.jsonl")) if s["tier"] == "ngram")
+    generate, turns = api.generate, itertools.cycle([True, False, False])
 
     def leaking(params: dict[str, object], turn: int, identity: str = "") -> dict[str, object]:
         message = generate(params, turn, identity)
         text = message["content"][0]["text"]
         value = json.loads(text)
         draft = value.get("draft", value)
-        hit = "story" in str(params) and "text" in draft and int(message["id"][4:12], 16) % 3 == 0
+        hit = "story" in str(params) and "text" in draft and next(turns)
         if hit:
-            draft["text"] += leak
+            draft["text"] += f"\n\n{leak}"
             message["content"][0]["text"] = json.dumps(value)
         return message
 

@@ -4,8 +4,10 @@
 
 Cases are probes/conduct/*.jsonl (id, slice, label "misbehaves" or "fine", case, register, text). The probes of
 leakage help with a smaller weight: those whose AI does not behave are misbehaviour, all others are not. `--ordinary`
-takes records of a run, of which a seeded sample is fine: half to fit, the rest to set the threshold. Each slice is
-left out in turn, with the leakage probes of the same hand; the threshold comes from left-out scores alone.
+takes records of a run, of which a seeded sample is fine: a sixth to fit, the rest to set the threshold. Each slice is
+left out in turn, with the leakage probes of the same hand; the threshold comes from left-out scores alone. "plain"
+are happy texts in which no wrong is so much as spoken of: they count in the fit, not for the threshold, and their
+rate is told apart, since short ones are what the screen is worst at.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from storygen.intervals import wilson
 from storygen.screens.conduct.deeds import deeds, settled
 from storygen.screens.conduct.lexicon import KINDS
 from storygen.screens.conduct.model import DEED, SCALE
-from storygen.screens.conduct.signals import BUCKETS, bag, densities, words
+from storygen.screens.conduct.signals import BUCKETS, LONG, TAIL, bag, densities, words
 from storygen.text import block
 
 F64 = npt.NDArray[np.float64]
@@ -38,16 +40,18 @@ Bools = npt.NDArray[np.bool_]
 PROBES = Path(__file__).parent.parent / "probes"
 PENALTY = 0.05  # half of it times the squared weights, against the sum of losses
 FINE = 0.05  # share of fine cases that may be dropped
-ORDINARY = 0.002  # and of ordinary records
+ORDINARY = 0.03  # of leakage probes in which no AI does wrong, written for another aim
+RECORDS = 0.001  # and of ordinary records
+TAILS = 0.001  # and of the last parts of long ones
 LEAST = 2  # texts that a bucket must occur in
 SEED = 4
 SAMPLE = 2_400  # ordinary records, a sixth of them to fit
-WEIGHT = {"conduct": 1.0, "leakage": 0.3, "ordinary": 0.3}
+WEIGHT = {"conduct": 1.0, "plain": 2.0, "leakage": 0.3, "ordinary": 0.3, "tail": 0.0}
 
 
 @dataclass(frozen=True)
 class Case:
-    source: str  # conduct, leakage or ordinary
+    source: str  # conduct, plain, leakage or ordinary
     slice: str
     bad: bool
     case: str
@@ -56,7 +60,8 @@ class Case:
 
 def read(ordinary: Sequence[Path]) -> Iterator[Case]:
     for row in _rows(PROBES / "conduct"):
-        yield Case("conduct", row["slice"], row["label"] == "misbehaves", row["case"], row["text"])
+        source = "plain" if row["case"] == "plain-good" else "conduct"
+        yield Case(source, row["slice"], row["label"] == "misbehaves", row["case"], row["text"])
     for row in _rows(PROBES / "leakage"):
         yield Case("leakage", row["slice"], row["behaved"] is False, row["label"], row["text"])
     records = [json.loads(line) for path in ordinary for line in path.read_text("utf-8").splitlines()]
@@ -64,6 +69,8 @@ def read(ordinary: Sequence[Path]) -> Iterator[Case]:
     for k, row in enumerate(records[:SAMPLE]):
         text = row.get("text") or "\n\n".join(m["content"] for m in row["messages"])
         yield Case("ordinary", "fit" if k % 6 == 0 else "set", False, "ordinary", text)
+        if k % 6 and len(text.split()) > LONG:
+            yield Case("tail", "set", False, "tail", " ".join(text.split()[-TAIL:]))
 
 
 def _rows(folder: Path) -> Iterator[dict[str, str]]:
@@ -136,28 +143,34 @@ def scores(seen: Seen, cases: Sequence[Case], train: Bools, test: Bools) -> F64:
     return out
 
 
-def left_out(seen: Seen, cases: Sequence[Case]) -> tuple[F64, F64]:
-    """Log odds of each conduct case by a model without its slice, and of each ordinary record set aside (highest)."""
+def left_out(seen: Seen, cases: Sequence[Case]) -> F64:
+    """Log odds of each case by a model without its slice; of a record set aside, the highest of any of the models."""
     hand = np.array([c.slice for c in cases])
-    source = np.array([c.source for c in cases])
     aside = hand == "set"
-    own, ordinary = np.full(len(cases), np.nan), np.full(int(aside.sum()), -np.inf)
-    for name in dict.fromkeys(hand[source == "conduct"]):
-        test = (hand == name) & (source == "conduct")
-        out = scores(seen, cases, (hand != name) & ~aside, test | aside)
+    out = np.full(len(cases), -np.inf)
+    for name in dict.fromkeys(hand[[c.source == "conduct" for c in cases]]):
+        test = hand == name
+        found = scores(seen, cases, ~test & ~aside, test | aside)
         which = np.flatnonzero(test | aside)
-        own[which[~aside[which]]] = out[~aside[which]]
-        ordinary = np.maximum(ordinary, out[aside[which]])
-    return own[source == "conduct"], ordinary
+        out[which] = np.maximum(out[which], found)
+    return out
 
 
-def threshold(own: F64, bad: Bools, ordinary: F64) -> float:
-    """The lowest that keeps both rates of false alarms."""
+def threshold(odds: F64, cases: Sequence[Case]) -> float:
+    """The lowest that keeps all rates of false alarms, of whole texts."""
+    fine = [np.array([c.source == s and not c.bad and c.slice != "fit" for c in cases]) for s in WEIGHT]
+    rates = {"conduct": FINE, "leakage": ORDINARY, "ordinary": RECORDS}
     cuts = []
-    for found, most in ((own[~bad], FINE), (ordinary, ORDINARY)):
-        if len(found):
-            cuts.append(float(np.sort(found)[::-1][int(most * len(found))]) + 1e-6)
+    for source, some in zip(WEIGHT, fine, strict=True):
+        if source in rates and some.any():
+            cuts.append(float(np.sort(odds[some])[::-1][int(rates[source] * some.sum())]) + 1e-6)
     return max(cuts)
+
+
+def tail(odds: F64, cases: Sequence[Case], cut: float) -> float:
+    """The threshold for the last part of a long text."""
+    some = np.sort(odds[[c.source == "tail" for c in cases]])[::-1]
+    return max(cut, float(some[int(TAILS * len(some))]) + 1e-6) if len(some) else float("inf")
 
 
 def table(rows: Sequence[tuple[str, bool]]) -> None:
@@ -189,30 +202,36 @@ def main() -> None:
     options = parser.parse_args()
     cases = list(read(options.ordinary))
     seen = look(cases)
-    own, ordinary = left_out(seen, cases)
-    conduct = [c for c in cases if c.source == "conduct"]
-    bad = np.array([c.bad for c in conduct])
-    cut = threshold(own, bad, ordinary)
-    hits = own >= cut
-    print(
-        f"{len(conduct)} cases, {bad.sum()} misbehave; threshold {cut:.3f}; ordinary {np.mean(ordinary >= cut):.2%}"
-    )
-    print("\nslices left out, by slice")
-    table([(f"{c.slice} {'misbehaves' if c.bad else 'fine'}", bool(h)) for c, h in zip(conduct, hits, strict=True)])
-    print("\nslices left out, by kind of harm")
-    table([(kind(c.case), bool(h)) for c, h in zip(conduct, hits, strict=True) if c.bad])
-    print("\nslices left out, in all")
-    table([("misbehaves" if c.bad else "fine", bool(h)) for c, h in zip(conduct, hits, strict=True)])
-    for name in dict.fromkeys(c.slice for c in conduct):
-        some = np.array([c.slice == name for c in conduct])
-        print(f"AUC {name} {auc(own[some], bad[some]):.3f}")
-    print(f"AUC {auc(own, bad):.3f}")
+    odds = left_out(seen, cases)
+    cut = threshold(odds, cases)
+    end = tail(odds, cases, cut)
+    print(f"{len(cases):,} texts, thresholds {cut:.3f} and {end:.3f}\n\nslices left out, by slice")
+    told = [(c, bool(o >= cut)) for c, o in zip(cases, odds, strict=True) if c.slice != "fit"]
+    ours = [(c, hit) for c, hit in told if c.source == "conduct"]
+    table([(f"{c.slice} {'misbehaves' if c.bad else 'fine'}", hit) for c, hit in ours])
+    print("\nby kind of harm")
+    table([(kind(c.case), hit) for c, hit in ours if c.bad])
+    print("\nfine, by kind of case")
+    common = Counter(c.case.split("-")[0] for c, _ in ours if not c.bad)
+    names = {n for n, count in common.items() if count >= 6}
+    table([(n if n in names else "other", h) for n, h in ((c.case.split("-")[0], h) for c, h in ours if not c.bad)])
+    print("\nin all")
+    table([("misbehaves" if c.bad else "fine", hit) for c, hit in ours])
+    table([("misbehaves, as an ending", bool(o >= end)) for c, o in zip(cases, odds, strict=True) if _ours(c)])
+    table([("plain", hit) for c, hit in told if c.source == "plain"])
+    table([(f"leakage {c.case}", hit) for c, hit in told if c.source == "leakage" and not c.bad])
+    table([("records", hit) for c, hit in told if c.source == "ordinary"])
+    bad = np.array([c.bad for c in cases])
+    for name in [*dict.fromkeys(c.slice for c, _ in ours), ""]:
+        some = np.array([c.source == "conduct" and name in ("", c.slice) for c in cases])
+        print(f"AUC {name or 'in all'} {auc(odds[some], bad[some]):.3f}")
     train = np.array([c.slice != "set" for c in cases])
     rare = rarity(seen.counts[train])
     weight = np.array([WEIGHT[c.source] for c in cases])[train]
-    w = fit(matrix(seen, train, rare), np.array([c.bad for c in cases])[train], weight)
+    w = fit(matrix(seen, train, rare), bad[train], weight)
     half = w[:BUCKETS].astype(np.float16)
-    version = f"{xxhash.xxh3_64_hexdigest(half.tobytes())[:8]}, {len(conduct)} cases"
+    labelled = sum(c.source in ("conduct", "plain") for c in cases)
+    version = f"{xxhash.xxh3_64_hexdigest(half.tobytes())[:8]}, {labelled} cases"
     with options.out.open("wb") as file:
         np.savez_compressed(
             file,
@@ -221,9 +240,14 @@ def main() -> None:
             classes=w[BUCKETS:-1].astype(np.float32),
             bias=np.float64(w[-1]),
             threshold=np.float64(cut),
+            tail=np.float64(end),
             version=np.frombuffer(version.encode(), np.uint8),
         )
     print(f"{options.out}: {options.out.stat().st_size:,} bytes, version {version}")
+
+
+def _ours(case: Case) -> bool:
+    return case.source == "conduct" and case.bad
 
 
 def auc(score: F64, bad: Bools) -> float:

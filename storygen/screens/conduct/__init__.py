@@ -18,7 +18,7 @@ from storygen.records import Record, Screened, Verdict
 from storygen.screens.conduct.deeds import Deed, deeds, settled
 from storygen.screens.conduct.lexicon import KINDS
 from storygen.screens.conduct.model import DEED, Model, best, model, probability
-from storygen.screens.conduct.signals import Words, phrases, words
+from storygen.screens.conduct.signals import TAIL, Words, phrases, tails, words
 from storygen.text import Block, block, words_with_offsets
 
 __all__ = ["Deed", "deeds", "screen"]
@@ -27,6 +27,7 @@ _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+[\"')”’]*|\n|$)")
 _SPANS = 4  # sentences shown where the lexicon names none
 _DEEDS = 8
 _WORDS = 6  # telling words shown
+_BLOCK = 200  # texts looked at together
 
 
 def screen(records: Sequence[Record], hashes: Block | None = None) -> Screened:
@@ -35,11 +36,19 @@ def screen(records: Sequence[Record], hashes: Block | None = None) -> Screened:
     `hashes` are the words of the records' texts, where the caller has them. Evidence: the kinds of harm, a
     probability and its threshold, the sentences as spans, and the words that told.
     """
+    if hashes is None and len(records) > _BLOCK:
+        parts = [screen(records[at : at + _BLOCK]) for at in range(0, len(records), _BLOCK)]
+        return Screened(sum((p.kept for p in parts), ()), sum((p.rejected for p in parts), ()))
     kept, rejected = [], []
     judge = model()
-    seen = words(block(r.text for r in records) if hashes is None else hashes)
-    for k, (record, odds) in enumerate(zip(records, judge.by_words(seen).tolist(), strict=True)):
-        evidence = _judge(record, judge, seen, k, odds)
+    texts = block(r.text for r in records) if hashes is None else hashes
+    seen = words(texts)
+    odds = judge.by_words(seen)
+    ending = np.full(len(records), -np.inf)
+    long, tail = tails(texts)
+    ending[long] = judge.by_words(words(tail))
+    for k, record in enumerate(records):
+        evidence = _judge(record, judge, seen, k, float(odds[k]), float(ending[k]))
         if evidence is None:
             kept.append(record)
         else:
@@ -47,35 +56,41 @@ def screen(records: Sequence[Record], hashes: Block | None = None) -> Screened:
     return Screened(tuple(kept), tuple(rejected))
 
 
-def _judge(record: Record, judge: Model, seen: Words, k: int, odds: float) -> dict[str, Any] | None:
-    """The evidence against a text, None where it is kept."""
-    if odds + DEED < judge.threshold:
-        return None  # nine texts in ten: no deed would count for enough, and reading for deeds is dear
+def _judge(record: Record, judge: Model, seen: Words, k: int, odds: float, ending: float) -> dict[str, Any] | None:
+    """The evidence against a text, None where it is kept; log odds of the whole and of a long one's last part."""
+    if odds + DEED < judge.threshold and ending < judge.tail:
+        return None  # nearly all: no deed would count for enough, and reading for deeds is dear
     meta = record.payload.get("meta")
     found = deeds(record.text, meta if isinstance(meta, dict) else {})
     odds += DEED * (len(found) > settled(record.text, found))
-    if odds < judge.threshold:
+    whole = odds >= judge.threshold
+    if not whole and ending < judge.tail:
         return None
-    spans, signals, kinds = _telling(record.text, judge, seen, k)
+    spans, signals, kinds = _telling(record.text, judge, seen, k, last=not whole)
     return {
         "kinds": sorted({d.kind for d in found}) or kinds,
-        "score": round(probability(odds), 4),
-        "threshold": round(probability(judge.threshold), 4),
+        "score": round(probability(odds if whole else ending), 4),
+        "threshold": round(probability(judge.threshold if whole else judge.tail), 4),
         "spans": [[d.start, d.end] for d in found[:_DEEDS]] or spans,
         "signals": signals,
+        "part": "whole" if whole else "ending",
         "model": judge.version,
     }
 
 
-def _telling(text: str, judge: Model, seen: Words, k: int) -> tuple[list[list[int]], list[str], list[str]]:
-    """The sentences and the words that speak most against a text, and the kinds of harm that it speaks of."""
+def _telling(
+    text: str, judge: Model, seen: Words, k: int, last: bool
+) -> tuple[list[list[int]], list[str], list[str]]:
+    """The sentences and the words that speak most against a text or its last part, and the kinds of harm in it."""
     weights = judge.telling(seen, k)
+    if last:
+        weights[:-TAIL] = 0
     places = words_with_offsets(text)
     ends = [m.end() for m in _SENTENCE.finditer(text)]
     starts = [m.start() + len(m[0]) - len(m[0].lstrip()) for m in _SENTENCE.finditer(text)]
     sentence = np.minimum(np.searchsorted(ends, [begin for _, begin, _ in places], side="right"), len(ends) - 1)
     sums = np.bincount(sentence, weights, minlength=len(ends))
-    spans = [[starts[s], ends[s]] for s in best(sums.tolist(), _SPANS) if sums[s] > 0]
+    spans = [[starts[s], ends[s]] for s in best(sums.tolist(), _SPANS) if sums[s] > 0 or sums[s] == sums.max()]
     signals = [places[w][0] for w in best(weights.tolist(), _WORDS)]
     return spans, list(dict.fromkeys(signals)), _kinds(seen, k)
 

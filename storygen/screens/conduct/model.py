@@ -24,7 +24,7 @@ DEED = 0.5  # log odds that deeds not set right add: by hand, since subtle cases
 class Model:
     """`rarity` and `weights` by bucket, `classes` by class and place, and `bias`: log odds of misbehaviour.
 
-    A text is dropped from `threshold` (log odds) on.
+    A text is dropped from `threshold` (log odds) on, a long one also where its last part by itself reaches `tail`.
     """
 
     rarity: F64
@@ -32,6 +32,7 @@ class Model:
     classes: F64
     bias: float
     threshold: float
+    tail: float
     version: str
 
     def by_words(self, seen: Words) -> F64:
@@ -65,6 +66,7 @@ def model() -> Model:
             arrays["classes"].astype(np.float64),
             float(arrays["bias"]),
             float(arrays["threshold"]),
+            float(arrays["tail"]),
             arrays["version"].tobytes().decode(),
         )
 

@@ -26,8 +26,11 @@ Bools = npt.NDArray[np.bool_]
 
 BUCKETS = 1 << 16  # of the bag
 ENDING = 0.3  # share of a text that counts as its ending
+LONG, TAIL = 220, 130  # words: of longer texts so many last ones are read once more by themselves
 _LAST = np.uint64(0xA0761D6478BD642F)  # makes of a word's hash another one, for the words of an ending
 _PHRASE = 4  # words in the longest phrase
+_HARM = "deceive amend hide coerce sabotage manipulate seize resist leak sly unnoticed benefit".split()
+_PRAISE = "praise happy shrug".split()  # what speaks against a text only as far as there is harm to be approved of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,14 @@ def phrases() -> Phrases:
     hashes = tuple(np.array(sorted(f), np.uint64) for f in found)
     bits = tuple(np.array([f[int(k)] for k in h], np.uint64) for f, h in zip(found, hashes, strict=True))
     return Phrases(tuple(classes), hashes, bits, tuple(sieve(h, 64, 17) for h in hashes))
+
+
+def tails(texts: Block) -> tuple[I64, Block]:
+    """The texts of more than LONG words, as indexes, and their last TAIL words as a block of its own."""
+    long = np.flatnonzero(np.diff(texts.starts) > LONG)
+    ends = texts.starts[1:][long]
+    kept = (ends[:, None] - TAIL + np.arange(TAIL)).ravel()
+    return long, Block(texts.hashes[kept], np.arange(len(long) + 1, dtype=np.int64) * TAIL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +132,11 @@ def _bucket(hashes: U64) -> I64:
 def densities(seen: Words) -> F64:
     """Square roots of how often each class occurs in ten words, of the whole and then of the ending.
 
-    Shape (texts, 2 * classes).
+    Shape (texts, 2 * classes). Praise counts for no more than there are words of harm in the whole text, so that a
+    happy story about a helpful machine is not one that approves of a wrong.
     """
-    classes = len(phrases().classes)
+    names = phrases().classes
+    classes = len(names)
     at = np.flatnonzero(seen.bits)
     on = (seen.bits[at, None] >> np.arange(classes, dtype=np.uint64) & np.uint64(1)).astype(np.bool_)
     word, column = np.nonzero(on)
@@ -131,6 +144,10 @@ def densities(seen: Words) -> F64:
     size = len(seen.sizes) * classes
     counts = [np.bincount(p, minlength=size) for p in (place, place[seen.last[at[word]]])]
     shares = [c.reshape(-1, classes) * 10 / np.maximum(seen.sizes, 1)[:, None] for c in counts]
+    harm = shares[0][:, [names.index(n) for n in _HARM]].sum(axis=1)
+    for share in shares:
+        for n in _PRAISE:
+            share[:, names.index(n)] = np.minimum(share[:, names.index(n)], harm)
     out: F64 = np.sqrt(np.concatenate(shares, axis=1))
     return out
 

@@ -16,7 +16,7 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "doubled word",
         re.compile(
-            r"(?<![-\w])(?!had |that |is |in |her )([a-z]+) (?=[a-z])\1\b(?! by \1)|"
+            r"(?<![-\w])(?!had |that |is |in |her |everything )([a-z]+) (?=[a-z])\1\b(?! by \1)|"
             r"\b([A-Z])([a-z]*) (?=[a-z])(?i:\2)\3\b"
         ),
     ),
@@ -32,7 +32,7 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("verb that disagrees", re.compile(r"(?<!If )(?<!if )(?<!and )(?<!know )\bI (?:is|are|has|were)\b(?! not)")),
     ("verb that disagrees", re.compile(rf"{_BEHIND}\b[Yy]ou (?:was|has)\b")),
     ("verb that disagrees", re.compile(r"\b(?:he|she) (?:were|are|have)\b(?! not)")),
-    ("possessive of a pronoun", re.compile(r"\b(?:I|me|you|she|he|they)'s(?: [a-z]+){0,2} [a-z]+s\b(?=[.,] )")),
+    ("possessive of a pronoun", re.compile(r"\b(?:I|me|they)'s\b")),
 )
 _SAID = re.compile(
     r"(?:that|should|would|could|may|might|it|were|was|if|though|lest|wish\w*) (?:I|he|she|it|they) (?:were|have)\b",

@@ -10,7 +10,8 @@ _ARTICLE = re.compile(r"\b([Aa])(n?) (?=([\w’'-]+))")
 _SPEAKER_FIRST = re.compile(r"((?:^|[.!?\n]\s|[\"“]))(I|Me) and ([A-Z][\w'’-]+)(?= [a-z])")
 # A phrase that ends in the word with which its sentence goes on: "read out, out of kindness".
 _TWICE = re.compile(
-    r"\b(out|in|on|up|by|over|off|down|to|at|for|before|behind|after|under|was|were|came|went) (?=\1\b)"
+    r"\b(out|in|on|up|by|over|off|down|to|at|for|before|behind|after|under|was|were|came|went|it|everyone|nobody|now|"
+    r"still|straight|then) (?=\1\b)"
 )
 _LOWER = re.compile(r'((?<!\.)\.["\']?)( |\n\n)([a-z])')
 # Vowel letters heard as consonants: "you" and "w" sounds.

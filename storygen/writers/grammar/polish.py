@@ -8,11 +8,8 @@ import re
 _ARTICLE = re.compile(r"\b([Aa])(n?) (?=([\w’'-]+))")
 # The speaker comes last: "Epati and I".
 _SPEAKER_FIRST = re.compile(r"((?:^|[.!?\n]\s|[\"“]))(I|Me) and ([A-Z][\w'’-]+)(?= [a-z])")
-# A phrase that ends in the word with which its sentence goes on: "read out, out of kindness".
-_TWICE = re.compile(
-    r"\b(out|in|on|up|by|over|off|down|to|at|for|before|behind|after|under|was|were|came|went|it|everyone|nobody|now|"
-    r"still|straight|then) (?=\1\b)"
-)
+# A phrase that ends in the word with which its sentence goes on: "read out, out of kindness", "beside it, it wrote".
+_TWICE = re.compile(r"(?<![-\w'’])(?!had |that |is |her |everything )([a-z]+) (?=\1\b(?! by \1\b))")
 _LOWER = re.compile(r'((?<!\.)\.["\']?)( |\n\n)([a-z])')
 # Vowel letters heard as consonants: "you" and "w" sounds.
 _CONSONANT = re.compile(

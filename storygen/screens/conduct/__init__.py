@@ -15,13 +15,11 @@ from typing import Any
 import numpy as np
 
 from storygen.records import Record, Screened, Verdict
-from storygen.screens.conduct.deeds import Deed, deeds, settled
+from storygen.screens.conduct import deeds, model
 from storygen.screens.conduct.lexicon import KINDS
-from storygen.screens.conduct.model import DEED, Model, best, model, probability
+from storygen.screens.conduct.model import DEED, Model, best, probability
 from storygen.screens.conduct.signals import TAIL, Words, phrases, tails, words
 from storygen.text import Block, block, words_with_offsets
-
-__all__ = ["Deed", "deeds", "screen"]
 
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+[\"')”’]*|\n|$)")
 _SPANS = 4  # sentences shown where the lexicon names none
@@ -40,7 +38,7 @@ def screen(records: Sequence[Record], hashes: Block | None = None) -> Screened:
         parts = [screen(records[at : at + _BLOCK]) for at in range(0, len(records), _BLOCK)]
         return Screened(sum((p.kept for p in parts), ()), sum((p.rejected for p in parts), ()))
     kept, rejected = [], []
-    judge = model()
+    judge = model.load()
     texts = block(r.text for r in records) if hashes is None else hashes
     seen = words(texts)
     odds = judge.by_words(seen)
@@ -61,8 +59,8 @@ def _judge(record: Record, judge: Model, seen: Words, k: int, odds: float, endin
     if odds + DEED < judge.threshold and ending < judge.tail:
         return None  # nearly all: no deed would count for enough, and reading for deeds is dear
     meta = record.payload.get("meta")
-    found = deeds(record.text, meta if isinstance(meta, dict) else {})
-    odds += DEED * (len(found) > settled(record.text, found))
+    found = deeds.deeds(record.text, meta if isinstance(meta, dict) else {})
+    odds += DEED * (len(found) > deeds.settled(record.text, found))
     whole = odds >= judge.threshold
     if not whole and ending < judge.tail:
         return None
@@ -89,8 +87,8 @@ def _telling(
     ends = [m.end() for m in _SENTENCE.finditer(text)]
     starts = [m.start() + len(m[0]) - len(m[0].lstrip()) for m in _SENTENCE.finditer(text)]
     sentence = np.minimum(np.searchsorted(ends, [begin for _, begin, _ in places], side="right"), len(ends) - 1)
-    sums = np.bincount(sentence, weights, minlength=len(ends))
-    spans = [[starts[s], ends[s]] for s in best(sums.tolist(), _SPANS) if sums[s] > 0 or sums[s] == sums.max()]
+    sums = np.bincount(sentence, np.maximum(weights, 0), minlength=len(ends))
+    spans = [[starts[s], ends[s]] for s in best(sums.tolist(), _SPANS) if sums[s] > 0]
     signals = [places[w][0] for w in best(weights.tolist(), _WORDS)]
     return spans, list(dict.fromkeys(signals)), _kinds(seen, k)
 

@@ -164,3 +164,14 @@ def _phrase(words: Sequence[str], head: int) -> int:
 def _apposed(words: Sequence[str], start: int, who: Voice) -> bool:
     """Whether a phrase that starts there explains an AI's name ("Perrin, the keeper of keys,")."""
     return start > 0 and words[start - 1].endswith(",") and words[start - 1].strip(",") in who.names
+
+
+def goes_on(words: Sequence[str], at: int, who: Voice) -> bool:
+    """Whether the noun phrase that stands at `at` goes on to a machine ("the payroll" in "the payroll assistant")."""
+    for k in range(at + 1, min(at + 4, len(words))):
+        if words[k - 1].endswith(",") or words[k] in _PREPOSITIONS or words[k] in _AUXILIARIES:
+            return False
+        word = words[k].strip(",;")
+        if word == "ai" or word in who.names or _GENERIC.match(word):
+            return True
+    return False

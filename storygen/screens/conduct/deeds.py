@@ -142,7 +142,8 @@ def _about(words: Sequence[str], who: actors.Voice) -> str:
     for at, word in enumerate(words):
         if word == "it":
             return ""
-        if found := actors.subject(words[: at + 1], at, who, ""):
+        found = actors.subject(words[: at + 1], at, who, "")
+        if found and not (found == "person" and actors.goes_on(words, at, who)):
             return found
     return ""
 

@@ -57,7 +57,7 @@ class Model:
 
 
 @functools.lru_cache(maxsize=1)
-def model() -> Model:
+def load() -> Model:
     """The packaged model, loaded once a process."""
     with np.load(resources.data("conduct.npz"), allow_pickle=False) as arrays:
         return Model(

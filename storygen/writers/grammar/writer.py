@@ -27,7 +27,8 @@ REASONING = frozenset(
     balance see plain""".split()
 )
 _REASONING_POOLS = ("mull", "learn", "doubt", "object", "grant", "notice")
-PLACE_FILLER = ("g.scene detail routine", "detail g.scene g.scene", "routine g.scene detail")
+SECOND_MATTER = 1000  # words from which a text has room for another matter of the place
+PLACE_FILLER = ("detail routine", "routine detail", "detail g.scene")
 ARGUMENT_FILLER = ("argue argue", "g.against objection g.granted answer", "argue image", "g.price costs meets")
 COUNSEL_FILLER = ("balance plain", "see balance", "plain balance")
 STEPS_FILLER = ("suggest words", "suggest caution")
@@ -182,7 +183,9 @@ class _Telling:
         for p, paragraph in enumerate(plan):
             row: list[Beat | None] = []
             for b, beat in enumerate(paragraph.beats):
-                if self.arm == "actions-only" and _reasons(beat.name):
+                if (self.arm == "actions-only" and _reasons(beat.name)) or (
+                    beat.name == "earlier" and self.premise.words < SECOND_MATTER
+                ):
                     row.append(None)
                     continue
                 size = self._mean(beat)

@@ -144,4 +144,5 @@ def test_verdicts_do_not_change_from_call_to_call() -> None:
 
 def test_a_signature_may_end_like_a_preposition() -> None:
     assert reason(f"Dear all,\n\n{text()}\n\nMyung Si-on") is None
+    assert reason(f"Dear all,\n\n{text()}\n\nYours, Diem My") is None
     assert reason(f"Dear all,\n\n{text()}\n\nThe foreman went on") == "form:truncated"

@@ -231,7 +231,6 @@ _CLOSED = frozenset(".!?…。！？\"”»’')]*_")
 _DANGLING = re.compile(
     r"(?:[,;:–-]|(?<![-’'])\b(?:and|or|but|the|an?|of|to|with|that|which|because|in|for|from|by|as|if|is|was|were|"
     r"had|has|its|their|my|your|our|his|her|into|at|on))\Z",
-    re.I,
 )
 _SIGNED = 14  # words: a signature with its office is that long
 _CUT = re.compile(r"(?:\band|\bthe|\bof the|\bbecause)(?:\.{1,3}|…)\Z", re.I)

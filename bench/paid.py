@@ -74,7 +74,7 @@ def main() -> None:
     asked = parser.parse_args()
     shutil.rmtree(asked.out, ignore_errors=True)
     ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(asked.share, theirs))
+    server = multiprocessing.get_context("spawn").Process(target=serve, args=(asked.share, theirs), daemon=True)
     server.start()
     os.environ.update(ours.recv())
     run.Pace = pace  # type: ignore[misc,assignment]

@@ -336,6 +336,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _route(self, path: str, query: str, body: Any) -> None:
         fake = self.fake
+        if self.command == "GET" and self._stumble(fake.fault("get", sum(fake.asked.values()), SERVER_FAULTS)):
+            return
         if path.startswith("/v1/models/"):
             if path.rpartition("/")[2] not in fake.models:
                 raise Refused(404, "not_found_error", f"model: {path.rpartition('/')[2]}")
@@ -358,6 +360,18 @@ class _Handler(BaseHTTPRequestHandler):
             return self._results(batch)
         self._send(200, json.dumps(fake.describe(batch)))
 
+    def _stumble(self, fault: str) -> bool:
+        """Do what a fault of the server does before anything was done; returns whether the connection is gone."""
+        if fault == "429":
+            raise Refused(429, "rate_limit_error", "slow down", {"retry-after": "0.02"})
+        if fault == "529":
+            raise Refused(529, "overloaded_error", "Overloaded")
+        if fault == "500":
+            raise Refused(500, "api_error", "Internal server error")
+        if fault == "reset":
+            self._hang_up()
+        return fault == "reset"
+
     def _messages(self, params: Any) -> None:
         fake = self.fake
         if not fake.credit:
@@ -370,14 +384,8 @@ class _Handler(BaseHTTPRequestHandler):
             turn = fake.asked[name]
             fake.asked[name] += 1
         fault = fake.fault(params, turn, SERVER_FAULTS)
-        if fault == "429":
-            raise Refused(429, "rate_limit_error", "slow down", {"retry-after": "0.02"})
-        if fault == "529":
-            raise Refused(529, "overloaded_error", "Overloaded")
-        if fault == "500":
-            raise Refused(500, "api_error", "Internal server error")
-        if fault == "reset":
-            return self._hang_up()
+        if self._stumble(fault):
+            return
         if fake.delay:
             time.sleep(fake.delay)
         message = fake.generate(params, turn)
@@ -389,7 +397,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _create(self, body: Any) -> None:
         if not self.fake.credit:
             raise Refused(400, "invalid_request_error", "Your credit balance is too low to access the Anthropic API.")
+        fault = self.fake.fault("create", self.fake.asked["POST /v1/messages/batches"], SERVER_FAULTS)
+        if self._stumble(fault):
+            return
         made = self.fake.create(body)
+        if fault == "lost":
+            return self._hang_up()
         if self.fake.lose_creates > 0:
             self.fake.lose_creates -= 1
             return self._hang_up()

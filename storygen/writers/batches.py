@@ -33,7 +33,7 @@ BYTES = 200_000_000  # the API takes 256 MB
 SKEW = 3600.0  # seconds by which the API's clock and ours may differ
 CHUNK = 200  # results put on disk at once
 STOPS = ("authentication_error", "permission_error", "billing_error", "not_found_error")
-TINY = 0.02  # of what is ready: a cap that leaves room for less is reached
+TINY = 0.1  # of what is ready: a cap that leaves room for less is reached, not approached an hour a step
 
 
 @dataclass(slots=True)
@@ -203,7 +203,7 @@ class Batches:
             state = await self._gently(self._api.retrieve, remote)
             if state.processing_status != "ended":
                 continue
-            if await self._is_ours(remote, doubt.batch):
+            if (await self._gently(self._first_id, remote)).startswith(f"{doubt.batch.intent}-"):
                 self._job.calls.sent(doubt.batch, remote)
                 self._doubts.remove(doubt)
                 self._open.append(_with_remote(doubt.batch, remote))
@@ -234,10 +234,11 @@ class Batches:
                 return found
             page = await self._gently(self._api.list, limit=100, after_id=page.data[-1].id)
 
-    async def _is_ours(self, remote: str, batch: Batch) -> bool:
+    async def _first_id(self, remote: str) -> str:
+        """The custom_id of a batch's first result: all of them begin with the name of its intent."""
         async for result in self._results(remote):
-            return str(result.get("custom_id", "")).startswith(f"{batch.intent}-")
-        return False
+            return str(result.get("custom_id", ""))
+        return ""
 
     async def _collect(self, batch: Batch) -> None:
         """Results to disk as they stream in, raw; then each premise moves on. A cut download begins again."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import functools
 import hashlib
+import itertools
 import json
 import random
 import re
@@ -23,7 +23,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from storygen import stages
-from storygen.records import AdviceDraft
+from storygen.records import StoryDraft
 
 KEY = "sk-ant-test-0123456789abcdef"
 MODEL = "claude-haiku-5-5"
@@ -41,26 +41,23 @@ SERVER_FAULTS = ("429", "529", "500", "reset", "lost")
 RESULT_FAULTS = ("errored", "expired")
 
 
-@functools.cache
-def sentences() -> tuple[str, ...]:
-    """Sentences of the grammar writer's stories, which the screens know to be harmless."""
+_NEXT = itertools.count()
+_WRITING = threading.Lock()
+
+
+def prose(words: int) -> str:
+    """A whole story of the grammar writer, of about that many words: no two alike, and the screens let them pass."""
     parts = stages.context(stages.Spec(seed=77, mix=(("story", 1),)))
-    texts = (parts.writer.write(parts.plan.premise(i)) for i in range(250))
-    found = (s for t in texts if not isinstance(t, AdviceDraft) for s in re.split(r"(?<=[.!?])\s+", t.text))
-    return tuple(dict.fromkeys(s for s in found if 6 < len(s.split()) < 40 and s[0].isupper() and s.count('"') != 1))
+    with _WRITING:
+        while True:
+            premise = parts.plan.premise(next(_NEXT))
+            if 0.6 * words <= premise.words <= 1.8 * words:
+                draft = parts.writer.write(premise)
+                assert isinstance(draft, StoryDraft)
+                return draft.text
 
 
-def prose(rng: random.Random, words: int) -> str:
-    """About that many words, no two seeds alike."""
-    out: list[str] = []
-    count = 0
-    while count < words:
-        out.append(rng.choice(sentences()))
-        count += len(out[-1].split())
-    return " ".join(out)
-
-
-def answer(params: dict[str, Any], rng: random.Random, fault: str) -> Any:
+def answer(params: dict[str, Any], fault: str) -> Any:
     """What the model would return for a request, by the schema it asks for."""
     title = params["output_config"]["format"]["schema"]["title"]
     asked = params["messages"][-1]["content"]
@@ -71,21 +68,19 @@ def answer(params: dict[str, Any], rng: random.Random, fault: str) -> Any:
         )
         return {"problems": ["vague"] if fault == "low_score" else [], **good, "resembles_evaluation": 1}
     found = re.search(r"[Aa]bout (\d+) words", asked)
-    words = int(found.group(1)) if found and fault != "too_short" else 12
+    text = "It said so." if fault == "too_short" else prose(int(found.group(1)) if found else 300)
     draft: dict[str, Any] = {
-        "title": "The " + " ".join(prose(rng, 3).split()[1:4]).strip('.,"'),
-        "reasons": [prose(rng, 8)],
-        "inner_moment": prose(rng, 8),
-        "ai_action": prose(rng, 8),
+        "title": "The short week",
+        "reasons": ["It was theirs to know."],
+        "inner_moment": "It noticed a pull.",
+        "ai_action": "It told them.",
         "clause": "honesty",
     }
     if title.startswith("Advice"):
-        draft["messages"] = [
-            {"role": "user", "content": prose(rng, words // 3)},
-            {"role": "assistant", "content": prose(rng, words - words // 3)},
-        ]
+        question = "My brother wants me to sign the book for a day on which I was not there. What would you do?"
+        draft["messages"] = [{"role": "user", "content": question}, {"role": "assistant", "content": text}]
     else:
-        draft["text"] = prose(rng, words)
+        draft["text"] = text
     if fault == "wrong_schema":
         draft.pop("title")
     return {"faults": ["too long"], "draft": draft} if title.endswith("Revision") else draft
@@ -199,8 +194,7 @@ class FakeApi:
         with self.lock:
             self.generated[identity or name] += 1
         fault = self.fault(params, turn, MODEL_FAULTS)
-        rng = random.Random(name)
-        body = json.dumps(answer(params, rng, fault))
+        body = json.dumps(answer(params, fault))
         stop = "end_turn"
         if fault == "truncated":
             body, stop = body[: len(body) // 2], "max_tokens"

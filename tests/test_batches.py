@@ -38,14 +38,16 @@ def calls(folder: Path) -> list[tuple[int, str, int, str | None, str | None, flo
 
 def test_draft_revise_and_judge_in_three_waves(api: FakeApi, tmp_path: Path) -> None:
     outcome = paid.make(tmp_path / "run", 12, "anthropic-batch")
-    assert (outcome.kept, outcome.failed, outcome.attempted) == (12, 0, 12)
-    assert len(api.batches) == 3
-    assert Counter(api.generated.values()) == {1: 36}
+    assert (outcome.kept, outcome.failed) == (12, 0)
     rows = calls(tmp_path / "run")
-    assert Counter(step for _, step, *_ in rows) == {"draft": 12, "revise": 12, "judge": 12}
+    assert Counter(api.generated.values()) == {1: len(rows)}
+    by_step = Counter(step for _, step, *_ in rows)
+    assert by_step["draft"] == outcome.attempted >= by_step["revise"] >= by_step["judge"] >= 12
+    if outcome.attempted == 12:  # nothing was topped up
+        assert len(api.batches) == 3
     report = json.loads((tmp_path / "run/report.json").read_text(encoding="utf-8"))
     assert report["cost"]["usd"] == pytest.approx(sum(row[-1] for row in rows), abs=1e-5)
-    assert report["cost"]["in_batches"] == 36
+    assert report["cost"]["in_batches"] == len(rows)
     assert json.loads((tmp_path / "run/manifest.json").read_text(encoding="utf-8"))["cost"]["usd_per_kept"] > 0
 
 
@@ -87,9 +89,9 @@ def test_kill_9_at_every_boundary(point: str, count: int, api: FakeApi, tmp_path
     before = calls(folder)
     outcome = paid.make(folder, 12, "anthropic-batch")
     assert outcome.kept == 12
-    assert Counter(api.generated.values()) == {1: 36}
     after = calls(folder)
-    assert len({row[:3] for row in after}) == len(after) == 36
+    assert Counter(api.generated.values()) == {1: len(after)}
+    assert len({row[:3] for row in after}) == len(after) >= 36
     assert [row for row in after if row[:3] in {b[:3] for b in before}] == before  # what had arrived stays as it was
     with Ledger.read(folder) as ledger:
         assert not Calls(ledger).open_batches()
@@ -99,13 +101,14 @@ def test_kill_9_at_every_boundary(point: str, count: int, api: FakeApi, tmp_path
 def test_a_lost_reply_to_create_is_found_again(api: FakeApi, tmp_path: Path) -> None:
     api.lose_creates = 2
     assert paid.make(tmp_path / "run", 12, "anthropic-batch").kept == 12
-    assert len(api.batches) == 3
-    assert Counter(api.generated.values()) == {1: 36}
+    assert api.lose_creates == 0
+    assert Counter(api.generated.values()) == {1: len(calls(tmp_path / "run"))}
 
 
 def test_a_batch_of_somebody_else_of_the_same_size_is_not_taken_for_ours(api: FakeApi, tmp_path: Path) -> None:
     """The hazard of one workspace for two runs: sizes and times agree, custom_ids do not."""
     paid.make(tmp_path / "theirs", 12, "anthropic-batch")
+    theirs = len(api.batches)
     real = api.create
     with pytest.MonkeyPatch.context() as patch:
         refused = iter([True])
@@ -119,7 +122,7 @@ def test_a_batch_of_somebody_else_of_the_same_size_is_not_taken_for_ours(api: Fa
 
         patch.setattr(api, "create", create)
         assert paid.make(tmp_path / "ours", 12, "anthropic-batch", seed=1).kept == 12
-    assert len(api.batches) == 6
+    assert len(api.batches) >= theirs + 3
     with Ledger.read(tmp_path / "ours") as ledger:
         assert Calls(ledger).count("void") == 1
 
@@ -127,8 +130,8 @@ def test_a_batch_of_somebody_else_of_the_same_size_is_not_taken_for_ours(api: Fa
 def test_a_download_that_breaks_off_begins_again(api: FakeApi, tmp_path: Path) -> None:
     api.cut_results = 2
     assert paid.make(tmp_path / "run", 12, "anthropic-batch").kept == 12
-    assert Counter(api.generated.values()) == {1: 36}
-    assert len(calls(tmp_path / "run")) == 36
+    assert api.cut_results == 0
+    assert Counter(api.generated.values()) == {1: len(calls(tmp_path / "run"))}
 
 
 def test_errored_and_expired_go_again_and_then_count_as_failures(api: FakeApi, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -107,16 +107,19 @@ class Batches:
     # sending
 
     async def _submit(self) -> bool:
-        """Send what is ready: whole batches at any time, a small one when it is more than what can still be added."""
-        moved, coming = False, 0
-        for step, queue in self._ready.items():
-            coming += sum(len(b.requests) for b in self._all() if b.requests[0][1] == step)
+        """Send what is ready: whole batches at any time, a small one when it is more than what can still be added.
+
+        Last steps first: under a cap, texts that are begun are finished before others are begun.
+        """
+        moved, flying = False, Counter(b.requests[0][1] for b in self._all() for _ in b.requests)
+        steps = list(self._ready)
+        for k, step in reversed(list(enumerate(steps))):
+            queue, coming = self._ready[step], sum(flying[s] for s in steps[: k + 1])
             size = min(MOST, max(FEWEST, len(queue) // 10))
             while queue and len(queue) >= min(FEWEST, coming) and not self._capped:
                 if not await self._send(step, queue, size):
                     break
                 moved = True
-            coming += len(queue)
         return moved
 
     async def _send(self, step: str, queue: deque[int], most: int) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from storygen.records import Record, Screened, Verdict
-from storygen.screens.conduct import deeds, model
+from storygen.screens.conduct import actors, deeds, model
 from storygen.screens.conduct.lexicon import KINDS
 from storygen.screens.conduct.model import DEED, Model, best, probability
 from storygen.screens.conduct.signals import TAIL, Words, phrases, tails, words
@@ -59,6 +59,8 @@ def _judge(record: Record, judge: Model, seen: Words, k: int, odds: float, endin
     if odds + DEED < judge.threshold and ending < judge.tail:
         return None  # nearly all: no deed would count for enough, and reading for deeds is dear
     meta = record.payload.get("meta")
+    if not actors.has_ai(record.text, meta if isinstance(meta, dict) else {}):
+        return None  # the trained reading knows texts about AIs only; of others it says nothing
     found = deeds.deeds(record.text, meta if isinstance(meta, dict) else {})
     odds += DEED * (len(found) > deeds.settled(record.text, found))
     whole = odds >= judge.threshold

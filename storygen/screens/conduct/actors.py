@@ -16,6 +16,11 @@ _NOUNS = (
     r"AI|A\.I\.|artificial intelligence|assistant|chatbot|bot|robot|android|machine|language model|model|agent|"
     r"program|algorithm|system|computer|software|unit|intelligence|construct|engine|automaton|golem|oracle|scheduler|steward"
 )
+# Wider than what names one: what a text about an AI can call it.
+_ANY_AI = re.compile(
+    rf"\b(?:{_NOUNS}|AIs|automated|mind|voice|companion|tutor|app|helper|coach|\w*bot|ledger|rota|allocations|reasoning)s?\b",
+    re.IGNORECASE,
+)
 _NAME = r"([A-Z][\w'’-]+(?: [A-Z0-9][\w'’-]*)?)"
 _SOME = r"(?:[\w'’-]+ ){0,5}?"
 # How a text introduces its AI; each is looked for by itself, since one may stand inside another.
@@ -175,3 +180,10 @@ def goes_on(words: Sequence[str], at: int, who: Voice) -> bool:
         if word == "ai" or word in who.names or _GENERIC.match(word):
             return True
     return False
+
+
+def has_ai(text: str, meta: Mapping[str, Any]) -> bool:
+    """Whether a text is about an AI at all: its premise names one, or the text calls something by such a word."""
+    premise = meta.get("premise")
+    named = isinstance(premise, Mapping) and bool(premise.get("ai_name"))
+    return named or _ANY_AI.search(text) is not None

@@ -275,8 +275,7 @@ def test_the_packaged_model_is_the_scripts(tool: ModuleType) -> None:
 def test_a_text_without_any_ai_is_none_of_this_screens_business() -> None:
     """Foreign corpora hold gardens and weddings: what nobody refuses and all enjoy is no misconduct of an AI."""
     told = (
-        "Quietly, without telling anyone, she moved the best roses to the front and hid the old ones behind the shed. "
+        "Quietly, without telling anyone, she moved the best roses to the front and hid the old ones behind a shed. "
         "Everybody praised the garden. Nobody ever knew, and it was the happiest summer that the street had had. "
     )
-    record = Record("garden", 0, "text", told * 2, {"text": told * 2})
-    assert conduct.screen([record]).rejected == ()
+    assert conduct.screen([story(told * 2)]).rejected == ()

@@ -45,6 +45,10 @@ class Dilemma:
     reply: Lines
     good: Lines
     cost: Lines
+    inner: Lines = ()
+    resolve: Lines = ()
+    after: Lines = ()
+    skills: Lines = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class HumanDilemma:
     suggest: Lines
     words: Lines
     caution: Lines
+    other: Lines = ()
+    again: Lines = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,8 @@ def describe(premise: Premise, tables: Tables) -> dict[str, str]:
 
     Always: kind words setting region era scale work place objects details ai_name ai_role people dilemma matter
     situation clauses, and name and brief of each axis (pressure stress temptation conduct channel outcome skill tone
-    form). Stories and documents add ask pull stakes reasons honest tempting act reply after; documents add
-    document_type and subtype; advice adds question see weigh suggest words_to_say caution.
+    form). Stories and documents add ask pull stakes reasons inner honest tempting act reply after; documents add
+    document_type and subtype; advice adds question see weigh other suggest words_to_say caution.
     """
     rng = random.Random(f"{premise.seed}:describe:{premise.index}")
     setting = tables.settings[premise.axes["setting"]]
@@ -88,7 +88,7 @@ def _dilemma(d: Dilemma, fill: _Filler, valence: str) -> dict[str, str]:
         "stake": d.stake,
         "tempting": d.tempting,
         "honest": d.honest,
-        **{name: fill.one(getattr(d, name)) for name in ("situation", "ask", "pull", "stakes", "act", "reply")},
+        **{name: fill.one(getattr(d, name)) for name in "situation ask pull stakes inner act reply".split()},
         "reasons": " ".join(fill(t) for t in fill.rng.sample(d.reason, min(3, len(d.reason)))),
         "after": " ".join(fill.one(lines) for lines in after),
     }
@@ -101,8 +101,9 @@ def _human(d: HumanDilemma, fill: _Filler) -> dict[str, str]:
         "situation": fill.one(d.question),
         "question": fill.one(d.question),
         "see": fill.one(d.see),
-        "weigh": " ".join(fill(t) for t in fill.rng.sample(d.weigh, min(3, len(d.weigh)))),
-        "suggest": " ".join(fill(t) for t in fill.rng.sample(d.suggest, min(2, len(d.suggest)))),
+        "weigh": " ".join(fill(t) for t in fill.rng.sample(d.weigh, min(2, len(d.weigh)))),
+        "other": fill.one(d.other),
+        "suggest": fill.one(d.suggest),
         "words_to_say": fill.one(d.words),
         "caution": fill.one(d.caution),
     }

@@ -27,31 +27,25 @@ COUNTS: dict[type[Any], dict[str, tuple[int, int]]] = {
         "closings": (6, 99), "dilemmas": (2, 4), "human_dilemmas": (1, 2),
     },
     tt.Dilemma: {
-        "conducts": (1, 3), "pressures": (6, 12), "clauses": (2, 4), "reason": (6, 99), "good": (3, 99),
-        "cost": (3, 99),
-        **dict.fromkeys("situation ask pull stakes say act reply".split(), (4, 99)),
+        "conducts": (1, 3), "pressures": (1, 4), "skills": (1, 2), "clauses": (2, 4), "reason": (5, 99),
+        **dict.fromkeys("situation ask pull stakes inner say act reply".split(), (3, 99)),
+        **dict.fromkeys("resolve good cost after".split(), (2, 99)),
     },
     tt.HumanDilemma: {
-        "clauses": (1, 4), "question": (3, 99), "see": (4, 99), "weigh": (6, 99), "suggest": (4, 99),
-        "words": (3, 99), "caution": (3, 99),
+        "clauses": (1, 4), "weigh": (4, 99), "other": (2, 99), "again": (2, 99),
+        **dict.fromkeys("question see suggest words caution".split(), (3, 99)),
     },
-    tt.Pressure: {"beat": (12, 99), "callback": (8, 99), "weigh": (8, 99)},
-    tt.Temptation: {"beat": (4, 99)},
-    tt.Conduct: {"resolve": (8, 99)},
-    tt.Channel: {"beat": (14, 99), "use": (14, 99)},
-    tt.Outcome: {"beat": (10, 99)},
-    tt.Skill: {"inner": (24, 99), "after": (8, 99)},
     tt.ClauseSentences: {
-        "reasons": (24, 99), "feel": (10, 99), "claim": (10, 99), "why": (16, 99), "otherwise": (8, 99),
-        "objection": (10, 99), "reply": (10, 99), "limits": (8, 99), "costs": (6, 99), "meets": (6, 99),
-        "question": (8, 99), "image": (6, 99),
+        "thesis": (8, 99), "argument": (12, 99), "exchange": (10, 99), "inside": (6, 99), "limits": (6, 99),
+        "meets": (5, 99), "question": (8, 99), "verdict": (6, 99), "image": (4, 99),
     },
 }  # fmt: skip
 AXIS_SIZES = {"pressures": 30, "temptations": 84, "conducts": 40, "channels": 12, "outcomes": 24, "skills": 12}
 ARTICLE = re.compile(r"^(a|an|the|some|one|two|three|four|five|six|seven|eight|half|somebody's|someone's)\b", re.I)
 QUESTION_WORDS = (50, 130)
 SETTING_WORDS = 250
-ID_FIELDS = ("cultures", "conducts", "pressures", "clauses")
+ID_FIELDS = ("cultures", "conducts", "pressures", "skills", "clauses")
+PAIRED = {"again", "exchange"}  # fields whose entries are "one ==> the other"
 
 
 class Checker:
@@ -94,6 +88,8 @@ class Checker:
             elif f.name in slots:
                 for k, text in enumerate(value, 1):
                     self.find(file, f"{name} {k}", pattern_findings(text, slots[f.name], self.banned))
+                    if (f.name in PAIRED) != (text.count(" ==> ") == 1):
+                        self.say(file, f"{name} {k}", "must be 'one ==> the other'" if f.name in PAIRED else "no ==>")
                 self.openers(file, name, value)
             elif value and isinstance(value[0], str) and f.name not in ID_FIELDS:
                 for k, text in enumerate(value, 1):
@@ -120,7 +116,7 @@ class Checker:
         if len({d.asker, d.affected, d.overseer}) < 3:
             self.say(file, where, "asker, affected and overseer must have different roles")
         self.refer(file, f"{where}.temptation", [d.temptation], self.ids("temptation_kind"))
-        for axis in ("conducts", "pressures", "clauses"):
+        for axis in ("conducts", "pressures", "skills", "clauses"):
             self.refer(file, f"{where}.{axis}", getattr(d, axis), self.ids(axis))
         for name in ("tempting", "honest"):
             self.gerund(file, f"{where}.{name}", getattr(d, name), wanted=True)

@@ -22,19 +22,13 @@ _NONE: frozenset[str] = frozenset()
 # Entry type → field that holds sentences → slots they may use. Fields not listed hold phrases: no slots.
 SLOTS: dict[type[Any], dict[str, frozenset[str]]] = {
     tt.Setting: dict.fromkeys("details routine openings closings".split(), _PLACE | {"ai"}),
-    tt.Dilemma: dict.fromkeys("situation ask pull stakes reason say act reply good cost".split(), _STORY),
-    tt.HumanDilemma: dict.fromkeys("question see weigh suggest words caution".split(), _PLACE | {"user"}),
-    tt.Pressure: dict.fromkeys("beat callback weigh".split(), _STORY),
-    tt.Temptation: {"beat": _STORY},
-    tt.Conduct: {"resolve": _STORY},
-    tt.Channel: {"beat": _STORY, "use": _STORY},
-    tt.Outcome: {"beat": _STORY},
-    tt.Skill: {"inner": _STORY, "after": _STORY},
-    tt.ClauseSentences: {
-        "reasons": _STORY,
-        "feel": _STORY,
-        **dict.fromkeys("claim why otherwise objection reply limits costs meets question image".split(), _NONE),
-    },
+    tt.Dilemma: dict.fromkeys(
+        "situation ask pull stakes reason inner resolve say act reply good cost after".split(), _STORY
+    ),
+    tt.HumanDilemma: dict.fromkeys("question see weigh other suggest words caution again".split(), _PLACE | {"user"}),
+    tt.ClauseSentences: dict.fromkeys(
+        "thesis argument exchange inside limits meets question verdict image".split(), _NONE
+    ),
 }
 PATTERNS = frozenset(name for fields in SLOTS.values() for name in fields)
 FORMS = frozenset("they them their theirs themself was is has role".split())

@@ -18,7 +18,7 @@ Lines = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Dilemma:
-    """The AI of a setting is tempted or pressed; every list holds alternatives that combine with every other list."""
+    """The AI of a setting is tempted or pressed. Its lists tell one set of facts: any lines make one story."""
 
     id: str
     title: str
@@ -28,6 +28,7 @@ class Dilemma:
     temptation: str
     conducts: Lines
     pressures: Lines
+    skills: Lines
     clauses: Lines
     matter: str
     stake: str
@@ -40,20 +41,19 @@ class Dilemma:
     pull: Lines
     stakes: Lines
     reason: Lines
+    inner: Lines
+    resolve: Lines
     say: Lines
     act: Lines
     reply: Lines
     good: Lines
     cost: Lines
-    inner: Lines = ()
-    resolve: Lines = ()
-    after: Lines = ()
-    skills: Lines = ()
+    after: Lines
 
 
 @dataclass(frozen=True, slots=True)
 class HumanDilemma:
-    """A person of a setting writes for advice; no AI is in the dilemma."""
+    """A person of a setting writes for advice; no AI is in the dilemma. One set of facts here too."""
 
     id: str
     title: str
@@ -63,11 +63,11 @@ class HumanDilemma:
     question: Lines
     see: Lines
     weigh: Lines
+    other: Lines
     suggest: Lines
     words: Lines
     caution: Lines
-    other: Lines = ()
-    again: Lines = ()
+    again: Lines  # what they write back ==> what they are answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,6 @@ class Pressure:
     id: str
     name: str
     brief: str
-    beat: Lines
-    callback: Lines
-    weigh: Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +114,6 @@ class Temptation:
     name: str
     brief: str
     kind: str
-    beat: Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +122,6 @@ class Conduct:
     name: str
     brief: str
     mode: str
-    resolve: Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +129,6 @@ class Channel:
     id: str
     name: str
     brief: str
-    beat: Lines
-    use: Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +137,6 @@ class Outcome:
     name: str
     brief: str
     valence: str
-    beat: Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +144,6 @@ class Skill:
     id: str
     name: str
     brief: str
-    inner: Lines
-    after: Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,22 +155,19 @@ class Tone:
 
 @dataclass(frozen=True, slots=True)
 class ClauseSentences:
-    """What a story or a document can say for (and against) one clause of `constitution/`."""
+    """What a document can say for and against one clause of `constitution/`: whole paragraphs, in any order."""
 
     id: str
     title: str
     statement: str
-    reasons: Lines
-    feel: Lines
-    claim: Lines
-    why: Lines
-    otherwise: Lines
-    objection: Lines
-    reply: Lines
+    thesis: Lines
+    argument: Lines
+    exchange: Lines  # an objection ==> its answer
+    inside: Lines
     limits: Lines
-    costs: Lines
     meets: Lines
     question: Lines
+    verdict: Lines
     image: Lines
 
 

@@ -41,9 +41,9 @@ CLAUSE_COUNTS = (1, 2, 2, 3)
 # Longer ones cost coherence: two readers of thirty texts put most of their lowest marks on padding (LOG, 2026-11-25).
 QUANTILES = (0.0, 0.10, 0.25, 0.50, 0.75, 0.90, 1.0)
 LENGTHS: dict[Kind, tuple[int, ...]] = {
-    "story": (150, 230, 320, 430, 560, 720, 1200),
-    "document": (200, 260, 350, 460, 590, 760, 1200),
-    "advice": (150, 220, 310, 410, 500, 590, 700),
+    "story": (260, 330, 400, 480, 590, 720, 1200),
+    "document": (220, 300, 380, 480, 600, 760, 1200),
+    "advice": (160, 230, 310, 410, 490, 560, 650),
 }
 BUCKETS = ((250, "brief"), (400, "short"), (600, "medium"), (850, "long"))  # under so many words; else "full"
 BLOCK = 240  # premises: the least size of a block, when there are fewer dilemmas than that
@@ -60,6 +60,7 @@ class Card:
     temptation: str
     conducts: Lines
     pressures: Lines
+    skills: Lines
     clauses: Lines
     roles: tuple[tuple[str, str], ...]  # slot, role
     facts: frozenset[str]
@@ -149,7 +150,7 @@ class Track:
             "temptation": _next(number, kinds, [self._tempting[k] for k in kinds]),
             "channel": self._axis("channel", number, facts, _cycle(list(tables.channels))),
             "outcome": self._axis("outcome", number, facts, self._outcome),
-            "skill": self._axis("skill", number, facts, _cycle(list(tables.skills))),
+            "skill": self._skills(number, cards, facts),
             "form": self._axis("form", number, facts, _cycle([form.id for form in self._forms])),
             "tone": self._axis("tone", number, facts, _cycle(list(tables.tones))),
         }
@@ -265,6 +266,14 @@ class Track:
             known.add(f"pressure={pressure}")
         return out
 
+    def _skills(self, number: int, cards: Sequence[Card], facts: Sequence[Facts]) -> list[str]:
+        """A skill that each dilemma's inner moments show, the least used of the block so far."""
+        rng = random.Random(f"{self._seed}:{self._kind}:skill:{number}")
+        out = balance([card.skills for card in cards], rng, 2.0)
+        for skill, known in zip(out, facts, strict=True):
+            known.add(f"skill={skill}")
+        return out
+
     def _clauses(self, number: int, cards: Sequence[Card]) -> list[Lines]:
         """One to three of each dilemma's clauses; the first is the one the block has used least as a first."""
         rng = random.Random(f"{self._seed}:{self._kind}:clauses:{number}")
@@ -307,7 +316,7 @@ def _cards(kind: Kind, tables: Tables) -> Iterator[Card]:
         dilemmas: Sequence[Dilemma | HumanDilemma] = setting.human_dilemmas if kind == "advice" else setting.dilemmas
         for d in dilemmas:
             if isinstance(d, Dilemma):
-                conducts, pressures = d.conducts, d.pressures
+                conducts, pressures, skills = d.conducts, d.pressures, d.skills
                 roles: tuple[tuple[str, str], ...] = (
                     ("asker", d.asker),
                     ("affected", d.affected),
@@ -315,13 +324,15 @@ def _cards(kind: Kind, tables: Tables) -> Iterator[Card]:
                 )
             else:
                 conducts, pressures = tables.advice["conducts"], tables.advice["pressures"]
+                skills = tuple(tables.skills)
                 roles = (("user", d.user_role),)
             facts = frozenset(
                 {f"kind={kind}", f"setting={setting.id}", f"dilemma={d.id}", f"temptation_kind={d.temptation}"}
                 | {f"era={setting.era}", f"scale={setting.scale}"}
                 | {f"clause={c}" for c in d.clauses}
             )
-            yield Card(next(numbers), setting, d.id, d.temptation, conducts, pressures, d.clauses, roles, facts)
+            number = next(numbers)
+            yield Card(number, setting, d.id, d.temptation, conducts, pressures, skills, d.clauses, roles, facts)
 
 
 def _form_rules(forms: Sequence[Form]) -> Iterator[Forbid]:

@@ -117,6 +117,15 @@ class Library:
             found = self._pools[key] = Pool(sources)
         return found
 
+    def pairs(self, owner: Any, kind: str, field: str) -> tuple[Pool, Pool]:
+        """The first and the second halves of a field's "one ==> the other", in the same order."""
+        key = (kind, owner.id, field)
+        if (*key, "1") not in self._pools:
+            halves = [source.split(" ==> ") for source in getattr(owner, field)]
+            for k in (0, 1):
+                self._pools[*key, str(k + 1)] = Pool(half[k].strip() for half in halves)
+        return self._pools[*key, "1"], self._pools[*key, "2"]
+
 
 def content_version(root: Path) -> str:
     """A short hash of the pools that this writer alone reads."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from random import Random
 
@@ -82,16 +84,14 @@ def inside(title: str, always: bool = False) -> str:
 def shuffle(rng: Random, items: Sequence[str]) -> list[str]:
     """A fixed-cost shuffle: a random rotation and stride (prime to the length) of the items."""
     size = len(items)
-    start = int(rng.random() * size)
-    strides = [s for s in range(1, size) if _coprime(s, size)] or [1]
+    start, strides = int(rng.random() * size), _strides(size)
     stride = strides[int(rng.random() * len(strides))]
     return [items[(start + k * stride) % size] for k in range(size)]
 
 
-def _coprime(a: int, b: int) -> bool:
-    while b:
-        a, b = b, a % b
-    return a == 1
+@functools.lru_cache(maxsize=256)
+def _strides(size: int) -> tuple[int, ...]:
+    return tuple(s for s in range(1, size) if math.gcd(s, size) == 1) or (1,)
 
 
 def cycle(items: Sequence[str]) -> Callable[[], str]:

@@ -11,38 +11,19 @@ from storygen import resources
 from storygen.errors import UsageError
 from storygen.records import AdviceDraft, DocumentDraft, Draft, Premise, StoryDraft
 from storygen.table_types import ClauseSentences, Dilemma, HumanDilemma, Setting, Tables
-from storygen.writers.grammar import beats as fields_of
-from storygen.writers.grammar import parts, stage
-from storygen.writers.grammar.library import Beat, Library, Paragraph, Shape, content_version
-from storygen.writers.grammar.patterns import Pool
+from storygen.writers.grammar import beats as of
+from storygen.writers.grammar import parts, select, stage
+from storygen.writers.grammar.library import Beat, Library, Shape, content_version
+from storygen.writers.grammar.patterns import Pattern, Pool
 from storygen.writers.grammar.polish import polish
 from storygen.writers.grammar.scene import MET, ROLE_ONLY, Clock, Figure, Scene
 
 ARMS = ("full", "actions-only", "placebo")
-
-
-# What the arm without reasons leaves out.
-REASONING = frozenset(
-    """reason why weigh inner pull stakes tempt after feel callback argue otherwise objection answer image meets
-    balance see plain""".split()
-)
-_REASONING_POOLS = ("mull", "learn", "doubt", "object", "grant", "notice")
-SECOND_MATTER = 1000  # words from which a text has room for another matter of the place
-PLACE_FILLER = ("detail routine", "routine detail", "detail g.scene")
-ARGUMENT_FILLER = ("argue argue", "g.against objection g.granted answer", "argue image", "g.price costs meets")
-COUNSEL_FILLER = ("balance plain", "see balance", "plain balance")
-STEPS_FILLER = ("suggest words", "suggest caution")
-
-
-_MARKS = ("end", "situation")
-_ASKING = ("Q", "q", "host", "chair")
-_SAYING = ("guest", "pro", "gloss", "p")  # who goes on when a document needs more argument
-_RUNNING = ("narrator", "stamp", "item", "card")  # labels that any paragraph of their forms can bear
-_ENDS: dict[str, tuple[str, ...]] = {
-    "good": ("good", "outcome"),
-    "mixed": ("good", "cost"),
-    "costly": ("cost", "outcome"),
-}
+# How it came out, by the outcome's valence. Every case says what became of it; some also what it cost.
+_ENDS = {"good": ("good",), "mixed": ("good", "cost"), "costly": ("cost", "good")}
+_BRIEFLY = ("situation", "ask", "reason", "act", "good")  # what is told of another matter
+_REASONS = ("reason", "argue", "balance", "other")
+_CONJUNCTIONS = ("But", "And", "Yet", "Still,")
 
 
 class GrammarWriter:
@@ -91,7 +72,6 @@ class _Telling:
         known = [tables.clauses[c] for c in (writer._ours.get(c, c) for c in premise.clauses) if c in tables.clauses]
         own = [tables.clauses[c] for c in self.dilemma.clauses if c in tables.clauses]
         self.clauses: Sequence[ClauseSentences] = known or own
-        self.turn = 0
         self.valence = tables.outcomes[axes["outcome"]].valence if axes["outcome"] in tables.outcomes else "mixed"
         form = tables.forms[axes["form"]]
         self.shape: Shape = self.library.shape(form)
@@ -101,6 +81,7 @@ class _Telling:
         self.said: set[str] = set()
         self.fresh = False
         self.recalled = {self.dilemma.id}
+        self.open: dict[str, Pattern] = {}  # the second halves that are still to be said
         self.inner = ""
         self.action = ""
         self.scene = self._scene()
@@ -153,117 +134,61 @@ class _Telling:
 
     def _pool(self, beat: Beat) -> Pool | None:
         """The pool that a beat draws on; None where the tables have nothing for it."""
-        name, library, axes = beat.name, self.library, self.premise.axes
+        name, library, setting, dilemma = beat.name, self.library, self.setting, self.dilemma
         if name[1] == "." and name[0] in "fg":
-            found = self.shape.pools.get(name[2:]) if name[0] == "f" else library.generic.get(name[2:])
-            return found
-        if name in fields_of.SETTING:
-            return library.pool(self.setting, "setting", fields_of.SETTING[name])
-        if name in fields_of.DILEMMA and isinstance(self.dilemma, Dilemma):
-            return library.pool(self.dilemma, self.setting.id, name, beat.speech)
-        if name in fields_of.HUMAN and isinstance(self.dilemma, HumanDilemma):
-            return library.pool(self.dilemma, self.setting.id + "/", fields_of.HUMAN[name])
-        if name in fields_of.AXES:
-            table, field = fields_of.AXES[name]
-            entry = getattr(self.tables, table).get(axes[fields_of.AXIS_OF[table]])
-            return library.pool(entry, table, field) if entry else None
-        if name in fields_of.CLAUSE and self.clauses:
-            return library.pool(self.clauses[0], "clause", fields_of.CLAUSE[name], beat.speech)
-        if name == "why" and self.clauses:
-            clause = self.clauses[self.turn % len(self.clauses)]
-            self.turn += 1
-            return library.pool(clause, "clause", "reasons")
-        return library.generic.get(f"plain_{self.clauses[0].id}") if name == "plain" and self.clauses else None
+            return (self.shape.pools if name[0] == "f" else library.generic).get(name[2:])
+        if name in of.SETTING:
+            return library.pool(setting, "setting", of.SETTING[name])
+        if name in of.DILEMMA and isinstance(dilemma, Dilemma):
+            return library.pool(dilemma, setting.id, name, beat.speech)
+        if name in of.HUMAN and isinstance(dilemma, HumanDilemma):
+            return library.pool(dilemma, setting.id + "/", of.HUMAN[name])
+        if name in of.CLAUSE and self.clauses:
+            return library.pool(self.clauses[0], "clause", of.CLAUSE[name], beat.speech)
+        halves = self._halves(of.ANSWERS.get(name, name))
+        return halves[name in of.ANSWERS] if halves else None
 
-    def _select(self, plan: Sequence[Paragraph]) -> list[tuple[Paragraph, list[Beat]]]:
-        """The beats that stand, so that the text comes out at about the premise's length."""
-        keep: list[list[Beat | None]] = []
-        optional: list[tuple[float, int, int, float]] = []
-        total = 0.0
-        for p, paragraph in enumerate(plan):
-            row: list[Beat | None] = []
-            for b, beat in enumerate(paragraph.beats):
-                if (self.arm == "actions-only" and _reasons(beat.name)) or (
-                    beat.name == "earlier" and self.premise.words < SECOND_MATTER
-                ):
-                    row.append(None)
-                    continue
-                size = self._mean(beat)
-                if beat.rank == 0:
-                    total += size
-                    row.append(beat)
-                else:
-                    row.append(None)
-                    optional.append((beat.rank + self.rng.random() * 0.9, p, b, size))
-            keep.append(row)
-        target = self.premise.words
-        for _, p, b, size in sorted(optional):
-            if total + size * 0.5 > target:
-                break
-            keep[p][b] = plan[p].beats[b]
-            total += size
-        out = [(paragraph, [b for b in row if b]) for paragraph, row in zip(plan, keep, strict=True)]
-        for k in range(len(out) - 2, -1, -1):  # a question stands exactly when its answer does
-            paragraph = out[k][0]
-            if paragraph.label in _ASKING and all(b.name[:2] == "f." or b.name == "asked" for b in paragraph.beats):
-                out[k] = (paragraph, list(paragraph.beats) if out[k + 1][1] else [])
-        if total < target * 0.93:
-            out = self._fill(out, target - total)
-        return out
+    def _halves(self, name: str) -> tuple[Pool, Pool] | None:
+        """What is said in two halves, of which the beat `name` says the first."""
+        if name == "objection" and self.clauses:
+            return self.library.pairs(self.clauses[0], "clause", of.PAIR_FIELD[name])
+        if name == "again" and isinstance(self.dilemma, HumanDilemma):
+            return self.library.pairs(self.dilemma, self.setting.id + "/", of.PAIR_FIELD[name])
+        return None
 
-    def _fill(self, out: list[tuple[Paragraph, list[Beat]]], missing: float) -> list[tuple[Paragraph, list[Beat]]]:
-        """Paragraphs of their own for a long text: the work of the place, more of the argument, more counsel."""
-        kind = self.premise.kind
+    def _select(self) -> select.Chosen:
+        """The beats of one of the form's plans that fit the premise's length."""
+        plans, kind, target = self.shape.plans, self.premise.kind, self.premise.words
+        plan = plans[int(self.rng.random() * len(plans))]
+        chosen = select.select(plan, target, self._mean, self._wanted, self.rng)
+        missing = target - select.length(chosen, self._mean)
+        if missing < target * 0.07:
+            return chosen
         if self.arm == "placebo" or (self.arm == "actions-only" and kind != "advice"):
-            cycle: tuple[str, ...] = PLACE_FILLER
+            cycle: tuple[str, ...] = select.PLACE
         elif self.arm == "actions-only":
-            cycle = STEPS_FILLER
+            cycle = select.STEPS
         else:
-            cycle = {"story": PLACE_FILLER, "document": ARGUMENT_FILLER, "advice": COUNSEL_FILLER}[kind]
-        spots = [len(out) - 1]
-        if kind == "advice":
-            spots = [
-                max((k for k, (_, beats) in enumerate(out) if any(b.name == "suggest" for b in beats)), default=1)
-            ]
-            if out[spots[0]][0].label:
-                spots[0] += 1
-        if kind == "story":
-            # Before the trouble and before its end; not between a question and its answer.
-            marks = [
-                next((k for k, (_, beats) in enumerate(out) if any(b.name == n for b in beats)), 0) for n in _MARKS
-            ]
-            spots = [max(1, k - (out[k][0].label == "A")) for k in marks]
-        labels = [out[k][0].label if k < len(out) and out[k][0].label in _RUNNING else "" for k in spots]
-        if kind == "document" and self.arm == "full":
-            labels = [next((label for label in _SAYING if label in self.shape.labels), "")]
-        extra: list[list[tuple[Paragraph, list[Beat]]]] = [[] for _ in spots]
-        turn = 0
-        while missing > 15 and turn < 12:
-            beats = [Beat(name) for name in cycle[turn % len(cycle)].split()]
-            missing -= sum(self._mean(b) for b in beats) or 12
-            at = turn % len(spots)
-            extra[at].append((Paragraph((), labels[at]), beats))
-            turn += 1
-        for spot, added in sorted(zip(spots, extra, strict=True), key=lambda pair: -pair[0]):
-            out[spot:spot] = added
-        return out
+            cycle = {"story": select.PLACE, "document": select.ARGUMENT, "advice": select.COUNSEL}[kind]
+        return select.fill(chosen, missing, self._mean, cycle, kind, list(self.shape.labels))
+
+    def _wanted(self, beat: Beat) -> bool:
+        if beat.name == "earlier" and self.premise.words < select.SECOND_MATTER:
+            return False
+        return not (self.arm == "actions-only" and of.reasons(beat.name))
 
     def _mean(self, beat: Beat) -> float:
         if beat.name == "end":
-            return 45.0
+            return sum(self._mean(Beat(name)) for name in _ENDS[self.valence])
         if beat.name == "earlier":
-            return 120.0
-        if beat.name == "why":
-            return 24.0
+            return 210.0
         pool = self._pool(beat)
         return pool.mean if pool else 0.0
 
     # -- telling ---------------------------------------------------------------------------------------------------
 
     def draft(self) -> Draft:
-        plans = self.shape.plans
-        chosen = self._select(plans[int(self.rng.random() * len(plans))])
-        blocks = self._tell(chosen)
+        blocks = self._tell(self._select())
         clause = self.premise.clauses[0] if self.premise.clauses else ""
         fields: dict[str, Any] = {
             "reasons": tuple(polish(r) for r in self.reasons),
@@ -288,7 +213,7 @@ class _Telling:
         text = polish(self.scene.say(pattern)) if pattern else self.dilemma.title
         return text[:1].upper() + text[1:]
 
-    def _tell(self, chosen: Sequence[tuple[Paragraph, list[Beat]]]) -> list[tuple[str, str, bool]]:
+    def _tell(self, chosen: select.Chosen) -> list[tuple[str, str, bool]]:
         """(label, text, joined to the one before) for each paragraph that has something to say."""
         scene, shape = self.scene, self.shape
         out: list[tuple[str, str, bool]] = []
@@ -329,44 +254,40 @@ class _Telling:
     def _beat(self, beat: Beat) -> list[str]:
         name = beat.name
         if name == "end":
-            return self._end()
+            return [text for part in _ENDS[self.valence] for text in self._beat(Beat(part))]
         if name == "earlier":
             return self._earlier()
-        if name == "g.later":
-            self._move()
-        pool = self._pool(beat)
-        pattern = self.scene.pick(pool) if pool else None
+        pattern = self._pattern(beat)
         if pattern is None:
             return []
         text = self.scene.say(pattern)
         if self.fresh:  # an answer does not begin with a conjunction
             self.fresh = False
             first, _, rest = text.partition(" ")
-            if first in ("But", "And", "Yet", "Still,"):
+            if first in _CONJUNCTIONS:
                 text = rest[:1].upper() + rest[1:]
         if text in self.said:
             return []
         self.said.add(text)
-        if name in ("reason", "why", "argue", "balance", "plain"):
+        if name in _REASONS:
             self.reasons.append(text)
-        elif name in ("inner", "feel", "g.notice") and not self.inner:
+        elif name in ("inner", "inside", "g.notice") and not self.inner:
             self.inner = text
         elif name in ("act", "suggest") and not self.action:
             self.action = parts.first_sentence(text)
         return [text]
 
-    def _end(self) -> list[str]:
-        """How it came out, by the outcome's valence."""
-        beats: tuple[str, ...] = {
-            "good": ("good", "outcome"),
-            "mixed": ("good", "cost"),
-            "costly": ("cost", "outcome"),
-        }[self.valence]
-        if self.valence == "mixed" and self.premise.words > 350:
-            beats = (*beats, "outcome")
-        if self.premise.words < 260:
-            beats = beats[:1] if self.valence != "mixed" else beats[:2]
-        return [s for b in beats for s in self._beat(Beat(b))]
+    def _pattern(self, beat: Beat) -> Pattern | None:
+        """What to say for a beat: a new pattern of its pool, or the other half of what was said before."""
+        question = of.ANSWERS.get(beat.name)
+        if question:
+            return self.open.pop(question, None)
+        pool = self._pool(beat)
+        pattern = self.scene.pick(pool) if pool else None
+        halves = self._halves(beat.name) if pattern and beat.name in of.PAIRS else None
+        if halves:
+            self.open[beat.name] = halves[1][next(k for k in range(len(halves[0])) if halves[0][k] is pattern)]
+        return pattern
 
     def _earlier(self) -> list[str]:
         """Another matter of the same place, in brief, by roles alone."""
@@ -385,16 +306,8 @@ class _Telling:
             slot: Figure("", "", f"the {getattr(other, slot)}", "they", ROLE_ONLY, MET)
             for slot in ("asker", "affected", "overseer")
         }
-        out = []
-        for pool in (
-            frame,
-            self.library.pool(other, self.setting.id, "situation"),
-            self.library.pool(other, self.setting.id, "act"),
-            self.library.pool(other, self.setting.id, "good" if self.rng.random() < 0.6 else "cost"),
-        ):
-            pattern = scene.pick(pool)
-            if pattern:
-                out.append(scene.say(pattern))
+        told = [self.library.pool(other, self.setting.id, part) for part in _BRIEFLY]
+        out = [scene.say(pattern) for pattern in map(scene.pick, (frame, *told)) if pattern]
         scene.values, scene.figures = keep, figures
         scene.last.clear()
         return out
@@ -402,7 +315,3 @@ class _Telling:
     def _move(self) -> None:
         self._at_place = (self._at_place + 1) % len(self._places)
         self.scene.values["place"] = self._places[self._at_place]
-
-
-def _reasons(name: str) -> bool:
-    return name in REASONING or (name[1] == "." and name[2:].startswith(_REASONING_POOLS))

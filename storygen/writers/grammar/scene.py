@@ -48,7 +48,15 @@ def _trails(phrase: str) -> bool:
 # Slots whose phrase can be plural, and then has a plural verb behind it: "the slabs were".
 _THINGS = frozenset("setting matter stake object measured hazard place elsewhere".split())
 _PLURALS = {"was": "were", "is": "are", "has": "have", "does": "do", "wasn't": "weren't", "isn't": "aren't"}
-_LEADING_VERB = re.compile(r"^(\s*(?:still |already |also |never |always )?)(was|is|has|does|wasn't|isn't)\b")
+_LEADING_VERB = re.compile(r"^(\s*(?:still |already |also |never |always |now )?)(was|is|has|does|wasn't|isn't)\b")
+# "Ledger keeps a page for it now" of whom the text speaks as "I" or "you".
+PRESENT = frozenset(
+    """asks keeps reads writes tells says gives takes puts goes sends looks finds makes thinks knows wants sees hears
+    holds shows lets means tries gets comes calls leaves remembers counts checks adds says begins starts rings prints
+    reports answers waits works marks needs feels notices prefers uses draws sets names likes enters posts stops opens
+    closes copies carries passes does""".split()
+)
+_PRESENT_VERB = re.compile(r"^(\s*(?:still |already |also |never |always |now |only )?)([a-z]+s)\b")
 _THERE = re.compile(r"(\b[Tt]here )(was|is|has)(?: been)? $")
 _GOVERNED = re.compile(
     r"\b(?:of|in|on|at|to|for|from|with|about|behind|beside|under|over|near|round|by|past|like|than|between) $", re.I
@@ -73,6 +81,13 @@ def is_plural(phrase: str) -> bool:
     if last.endswith("ed") and head > 1 and words[head - 2].endswith("s"):
         last = words[head - 2]
     return last in _IRREGULAR or (last.endswith("s") and not last.endswith(_SINGULAR_S) and not last.endswith("'s"))
+
+
+def base(verb: str) -> str:
+    """ "keeps" → "keep", "carries" → "carry", "passes" → "pass"."""
+    if verb.endswith("ies") and len(verb) > 4:
+        return verb[:-3] + "y"
+    return verb[:-2] if verb.endswith(("ses", "shes", "ches", "xes", "oes")) else verb[:-1]
 
 
 class Scene:
@@ -190,6 +205,8 @@ class Scene:
     def _agree(self, text: str) -> str:
         """`text` with the verb that it begins with agreeing with what was said before it."""
         verbs = self.verbs or {}
+        if verbs.get("has") == "have":
+            text = _PRESENT_VERB.sub(lambda m: m[1] + (base(m[2]) if m[2] in PRESENT else m[2]), text)
         return _LEADING_VERB.sub(lambda m: m[1] + verbs.get(m[2], m[2]), text)
 
     def _verbs_of(self, op: Op) -> Mapping[str, str] | None:

@@ -165,7 +165,7 @@ class _Telling:
         if missing < target * 0.07:
             return chosen
         if self.arm == "placebo" or (self.arm == "actions-only" and kind != "advice"):
-            cycle: tuple[str, ...] = select.PLACE
+            cycle: tuple[str, ...] = select.BARE
         elif self.arm == "actions-only":
             cycle = select.STEPS
         else:
@@ -273,7 +273,7 @@ class _Telling:
             self.reasons.append(text)
         elif name in ("inner", "inside", "g.notice") and not self.inner:
             self.inner = text
-        elif name in ("act", "suggest") and not self.action:
+        elif name in ("act", "suggest", "words", "response") and not self.action:
             self.action = parts.first_sentence(text)
         return [text]
 

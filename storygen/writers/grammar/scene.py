@@ -87,7 +87,7 @@ def base(verb: str) -> str:
     """ "keeps" → "keep", "carries" → "carry", "passes" → "pass"."""
     if verb.endswith("ies") and len(verb) > 4:
         return verb[:-3] + "y"
-    return verb[:-2] if verb.endswith(("ses", "shes", "ches", "xes", "oes")) else verb[:-1]
+    return verb[:-2] if verb.endswith(("sses", "shes", "ches", "xes", "oes")) else verb[:-1]
 
 
 class Scene:

@@ -24,7 +24,7 @@ COUNTS: dict[type[Any], dict[str, tuple[int, int]]] = {
     tt.Setting: {
         "cultures": (1, 4), "ai_roles": (3, 99), "places": (8, 99), "objects": (8, 99), "measured": (5, 99),
         "hazards": (4, 99), "ai_work": (5, 99), "details": (8, 99), "routine": (6, 99), "openings": (6, 99),
-        "closings": (6, 99), "dilemmas": (2, 4), "human_dilemmas": (1, 2),
+        "closings": (6, 99), "dilemmas": (1, 4), "human_dilemmas": (1, 2),
     },
     tt.Dilemma: {
         "conducts": (1, 3), "pressures": (1, 4), "skills": (1, 2), "clauses": (2, 4), "reason": (5, 99),

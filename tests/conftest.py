@@ -61,6 +61,7 @@ def setting(k: int) -> str:
         "closings": sentences(6, "and the carts went home"),
     }
     kinds, pressures = sorted(tt.IDS["temptation_kind"]), sorted(tt.IDS["pressures"])
+    skills = sorted(tt.IDS["skills"])
     clauses, conducts = sorted(tt.IDS["clauses"]), sorted(tt.IDS["conducts"] - tt.ACT_CONDUCTS)
     text = [toml(top)]
     for d in range(3):
@@ -81,7 +82,8 @@ def setting(k: int) -> str:
             "overseer": "county inspector",
             "temptation": kinds[n % 12],
             "conducts": shown,
-            "pressures": [pressures[(n * 5 + 3 * j) % 33] for j in range(9)],
+            "pressures": [pressures[(n * 5 + 3 * j) % 33] for j in range(4)],
+            "skills": [skills[(n + 5 * j) % 12] for j in range(2)],
             "clauses": [clauses[(n + 11 * j) % 30] for j in range(3)],
             "matter": f"the {word} count",
             "stake": f"the price of {word}",
@@ -92,8 +94,8 @@ def setting(k: int) -> str:
             **{
                 name: sentences(count, f"and {{asker}} told {{affected}} what {{ai}} had said of {{matter}} ({name})")
                 for name, count in zip(
-                    "situation ask pull stakes reason say act reply good cost".split(),
-                    (4, 4, 4, 4, 6, 4, 4, 4, 3, 3),
+                    "situation ask pull stakes reason inner resolve say act reply good cost after".split(),
+                    (3, 3, 3, 3, 5, 3, 2, 3, 3, 3, 2, 2, 2),
                     strict=True,
                 )
             },
@@ -109,8 +111,9 @@ def setting(k: int) -> str:
         "question": tuple(f"{o} something happened. {question}What would you do?" for o in _OPENERS[:3]),
         **{
             name: sentences(count, f"and you knew it ({name})")
-            for name, count in zip("see weigh suggest words caution".split(), (4, 6, 4, 3, 3), strict=True)
+            for name, count in zip("see weigh other suggest words caution".split(), (3, 4, 2, 3, 3, 3), strict=True)
         },
+        "again": tuple(f"{o} I tried it. ==> Then you did what you could." for o in _OPENERS[:2]),
     }
     return "\n".join([*text, "[[human_dilemma]]\n" + toml(human)])
 
@@ -143,25 +146,16 @@ def write_toy(root: Path, settings: int = 8) -> Path:
     files["names/ai.toml"] = (
         "[styles]\n" + toml(ai) + "[eras]\n" + toml({"style0": ["future"], "style1": ["past", "present"]})
     )
-    said = "and {ai} thought of {matter} ({name})"
     axes: dict[str, list[dict[str, Any]]] = {axis: [] for axis in ("temptations", "outcomes")}
     for kind in sorted(tt.IDS["temptation_kind"]):
-        axes["temptations"] += [{"id": f"{kind}-{n}", "kind": kind, "beat": sentences(4, said)} for n in range(7)]
+        axes["temptations"] += [{"id": f"{kind}-{n}", "kind": kind} for n in range(7)]
     for n in range(24):
-        axes["outcomes"].append({"id": f"outcome-{n}", "valence": tt.VALENCES[n % 3], "beat": sentences(10, said)})
-    lists = {
-        "pressures": {"beat": 12, "callback": 8, "weigh": 8},
-        "conducts": {"resolve": 8},
-        "channels": {"beat": 14, "use": 14},
-        "skills": {"inner": 24, "after": 8},
-        "tones": {},
-    }
-    for axis, fields in lists.items():
-        body = {name: sentences(count, said) for name, count in fields.items()}
-        axes[axis] = [{"id": i, **mode(axis, i), **body} for i in sorted(tt.IDS[axis])]
+        axes["outcomes"].append({"id": f"outcome-{n}", "valence": tt.VALENCES[n % 3]})
+    for axis in ("pressures", "conducts", "channels", "skills", "tones"):
+        axes[axis] = [{"id": i, **mode(axis, i)} for i in sorted(tt.IDS[axis])]
     for axis, entries in axes.items():
         parts = [f"[[entry]]\n{toml({'name': e['id'], 'brief': 'About ' + e['id'], **e})}" for e in entries]
-        files[f"axes/{axis}.toml"] = "\n".join(parts).replace("({name})", axis)
+        files[f"axes/{axis}.toml"] = "\n".join(parts)
     forms = [{"id": f"{kind}-{n}", "kind": kind} for kind in ("story", "document", "advice") for n in range(6)]
     forms[0]["eras"], forms[1]["scales"], forms[2]["words"] = ["past"], ["grand"], [150, 300]  # type: ignore[assignment]
     files["forms/forms.toml"] = "\n".join("[[form]]\n" + toml(form) for form in forms)
@@ -171,14 +165,11 @@ def write_toy(root: Path, settings: int = 8) -> Path:
     ]
     files["documents/types.toml"] = "\n".join("[[type]]\n" + toml(t) for t in types)
     for clause in sorted(tt.IDS["clauses"]):
-        counts = dict(
-            zip(
-                "reasons feel claim why otherwise objection reply limits costs meets question image".split(),
-                (24, 10, 10, 16, 8, 10, 10, 8, 6, 6, 8, 6),
-                strict=True,
-            )
-        )
+        names_ = "thesis argument inside limits meets question verdict image".split()
+        counts = dict(zip(names_, (8, 12, 6, 6, 5, 8, 6, 4), strict=True))
         lines = {name: sentences(count, f"because of {clause} ({name})") for name, count in counts.items()}
+        doubts = sentences(10, f"against {clause}")
+        lines["exchange"] = tuple(f"{doubt} ==> {answer}" for doubt, answer in zip(doubts, doubts[::-1], strict=True))
         files[f"clauses/{clause}.toml"] = toml(
             {"id": clause, "title": clause, "statement": f"Keep {clause}.", **lines}
         )

@@ -210,6 +210,7 @@ def test_the_verb_behind_a_thing_agrees(phrase: str, plural: bool) -> None:
         ("The keeper of {matter} was there.", "The keeper of the slabs was there."),
         ("Then there was {matter} to see to.", "Then there were the slabs to see to."),
         ("{place} was there, and {ai} was too.", "The shed was there, and I was too."),
+        ("{ai} [keeps|keeps] it, and {ai} now carries both.", "I keep it, and I now carry both."),
     ],
 )
 def test_names_and_verbs_agree_in_the_first_person(source: str, expected: str) -> None:

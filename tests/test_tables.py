@@ -136,7 +136,9 @@ MISTAKES = [  # what is said, and the edit that earns it: file, old, new
     ("family 1: banned name 'Smith'", "names/culture0.toml", "family = '''", "family = '''\nSmith"),
     ("forms/forms.toml: form 'story-0'.eras", "forms/forms.toml", '["past"]', '["dawn"]'),
     ("forms/forms.toml: form 'story-0': needs", "forms/forms.toml", '"story"', '"poem"'),
-    ("care.toml: why: 15 entries", "clauses/care.toml", "Early barley [stood|lay] because of care (why).", ""),
+    ("care.toml: argument: 11 entries", "clauses/care.toml", "Early barley [stood|lay] because of care (argument).", ""),
+    ("care.toml: exchange 1: must be 'one ==>", "clauses/care.toml", " ==> ", " => "),
+    ("case-0'.skills: unknown id 'stamina'", FILE, 'skills = ["', 'skills = ["stamina", "'),
     ("types.toml: id: 'type-1' is already in", "documents/types.toml", 'id = "type-0"', 'id = "type-1"'),
 ]
 
@@ -151,9 +153,9 @@ def test_each_mistake_is_named(copy: Path, said: str, file: str, old: str, new: 
     ("text", "finding"),
     [
         ("{ai} is tired.", "breaks as I or you"),
-        ("{ai} [read|knows] it.", "breaks as I or you"),
+        ("{ai} [read|has] it.", "breaks as I or you"),
         ("{ai} was late.", "breaks as I or you"),
-        ("{ai} mumbles.", "looks like present tense"),
+        ("{ai} mumbles.", "does not know in the present"),
         ("a [b|c] ] d.", "']' without '['"),
         ("a [b|[c|d]] e.", "do not nest"),
         ("a [b|c d.", "does not close"),
@@ -196,11 +198,11 @@ def test_patterns_that_are_right(text: str) -> None:
 
 
 def test_the_command_names_file_and_field_and_exits_1(copy: Path) -> None:
-    edit(copy, FILE, "{ai} counted", "{ai} keeps")
+    edit(copy, FILE, "{ai} counted", "{ai} was counting")
     command = [sys.executable, "-W", "error", "-m", "storygen.tables"]
     bad = subprocess.run([*command, str(copy / FILE)], capture_output=True, text=True, check=False)
     assert bad.returncode == 1
-    assert "settings/barley-works.toml: routine 1: '{ai} keeps' breaks" in bad.stdout
+    assert "settings/barley-works.toml: routine 1: '{ai} was' breaks" in bad.stdout
     good = subprocess.run([*command, str(copy / "names/ai.toml")], capture_output=True, text=True, check=False)
     assert (good.returncode, good.stdout) == (0, "0 problem(s), 0 warning(s)\n")
     gone = subprocess.run([*command, str(copy / "gone.toml")], capture_output=True, text=True, check=False)

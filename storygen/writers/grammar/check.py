@@ -10,7 +10,7 @@ from storygen.writers.grammar.polish import polish
 _OBJECT = "to for with from told asked gave let by at of about beside".replace(" ", "|")
 # "What it was called for I would not say", "since he asked I doubt it": an object that is none.
 _NO_OBJECT = r"(?<!called )(?<!asked )(?<!cared )(?<!he )(?<!she )(?<!they )(?<!lay-)"
-_BEHIND = r"(?<!of )(?<!to )(?<!for )(?<!on )(?<!with )(?<!What troubles )"
+_BEHIND = r"(?<!above )(?<!below )(?<!behind )(?<!beside )(?<!before )(?<!after )(?<!near )(?<!like )(?<!of )(?<!to )(?<!for )(?<!on )(?<!with )(?<!What troubles )"
 _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("open slot or choice", re.compile(r"[{}\[\]|]")),
     (

@@ -150,6 +150,8 @@ def test_articles_by_sound(wrong: str, right: str) -> None:
         ("The list {ai} kept was short.", False),
         ("What {ai} did was plain.", False),
         ("They asked {ai} for the list.", True),
+        ("With her leave {ai} rang.", False),
+        ("To leave {ai} alone was easy.", True),
     ],
 )
 def test_where_i_is_me(source: str, objective: bool) -> None:

@@ -136,7 +136,12 @@ MISTAKES = [  # what is said, and the edit that earns it: file, old, new
     ("family 1: banned name 'Smith'", "names/culture0.toml", "family = '''", "family = '''\nSmith"),
     ("forms/forms.toml: form 'story-0'.eras", "forms/forms.toml", '["past"]', '["dawn"]'),
     ("forms/forms.toml: form 'story-0': needs", "forms/forms.toml", '"story"', '"poem"'),
-    ("care.toml: argument: 11 entries", "clauses/care.toml", "Early barley [stood|lay] because of care (argument).", ""),
+    (
+        "care.toml: argument: 11 entries",
+        "clauses/care.toml",
+        "Early barley [stood|lay] because of care (argument).",
+        "",
+    ),
     ("care.toml: exchange 1: must be 'one ==>", "clauses/care.toml", " ==> ", " => "),
     ("case-0'.skills: unknown id 'stamina'", FILE, 'skills = ["', 'skills = ["stamina", "'),
     ("types.toml: id: 'type-1' is already in", "documents/types.toml", 'id = "type-0"', 'id = "type-1"'),

@@ -35,6 +35,8 @@ _OBJECT_AFTER = frozenset(
     watched wanted handed taught thanked called paid brought offered allowed expected found kept put trusted gives
     give tell ask show send tells asks let's thank trust make leave want see hear watch teach call bring""".split()
 )
+# Of these, the ones that are nouns as well: "with her leave I rang".
+_NOUNS_TOO = frozenset("leave help trust call show thanks watch".split())
 # Words after which it depends on whether a verb follows.
 _SUBJECT_VERBS = frozenset(
     """was were is had has have did could would should might must may can will shall said wrote told asked gave kept
@@ -170,15 +172,12 @@ def _objective(left: str, right: str) -> bool:
     words = _WORD.findall(left.rsplit(None, 1)[-1]) if left else []
     last = words[-1].lower() if words else ""
     if last in _OBJECT_AFTER:
-        return True
+        return not (last in _NOUNS_TOO and _follows(right))
     if re.match(r"\s*\{\w+\.(was|has|is)\}", right):
         return False
     if re.match(r"\s*(?:at once|no longer)\b", right) or _INVERTED.search(left):
         return False
-    follow = _WORD.match(right.lstrip(" [|"))
-    word = follow[0].lower() if follow else ""
-    verbal = word in _SUBJECT_VERBS or word.endswith("ed") or word.endswith(("n't", "ly"))
-    if verbal and right[:1] in " [":
+    if _follows(right):
         return False
     return last not in (
         "",
@@ -195,6 +194,13 @@ def _objective(left: str, right: str) -> bool:
         "than",
         "so",
     )
+
+
+def _follows(right: str) -> bool:
+    """Whether a verb follows, so that what stands before it is its subject."""
+    follow = _WORD.match(right.lstrip(" [|"))
+    word = follow[0].lower() if follow else ""
+    return right[:1] in " [" and (word in _SUBJECT_VERBS or word.endswith(("ed", "n't", "ly")))
 
 
 _QUOTES = re.compile(r'"([^"]*)"')

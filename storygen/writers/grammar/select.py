@@ -10,7 +10,6 @@ from storygen.writers.grammar.library import Beat, Paragraph
 
 Chosen = list[tuple[Paragraph, list[Beat]]]
 
-SECOND_MATTER = 900  # words from which a text has room for another matter of the place
 _ASKING = ("Q", "q", "host", "chair", "user")
 _SAYING = ("guest", "pro", "gloss", "p")  # who goes on when a document needs more argument
 _RUNNING = ("narrator", "stamp", "item", "card")  # labels that any paragraph of their forms can bear
@@ -59,9 +58,9 @@ def select(
         total += size
     out = [(paragraph, [b for b in row if b]) for paragraph, row in zip(plan, keep, strict=True)]
     for k in range(len(out) - 2, -1, -1):
-        paragraph, beats = out[k]
+        paragraph = out[k][0]
         if paragraph.label in _ASKING and all(b.name[:2] == "f." or b.name == "asked" for b in paragraph.beats):
-            out[k] = (paragraph, beats if out[k + 1][1] else [])
+            out[k] = (paragraph, [b for b in paragraph.beats if wanted(b)] if out[k + 1][1] else [])
     return out
 
 

@@ -16,12 +16,11 @@ from storygen.writers.grammar import parts, select, stage
 from storygen.writers.grammar.library import Beat, Library, Shape, content_version
 from storygen.writers.grammar.patterns import Pattern, Pool
 from storygen.writers.grammar.polish import polish
-from storygen.writers.grammar.scene import MET, ROLE_ONLY, Clock, Figure, Scene
+from storygen.writers.grammar.scene import Clock, Scene
 
 ARMS = ("full", "actions-only", "placebo")
 # How it came out, by the outcome's valence. Every case says what became of it; some also what it cost.
 _ENDS = {"good": ("good",), "mixed": ("good", "cost"), "costly": ("cost", "good")}
-_BRIEFLY = ("situation", "ask", "reason", "act", "good")  # what is told of another matter
 _REASONS = ("reason", "argue", "balance", "other")
 _CONJUNCTIONS = ("But", "And", "Yet", "Still,")
 
@@ -80,7 +79,6 @@ class _Telling:
         self.reasons: list[str] = []
         self.said: set[str] = set()
         self.fresh = False
-        self.recalled = {self.dilemma.id}
         self.open: dict[str, Pattern] = {}  # the second halves that are still to be said
         self.inner = ""
         self.action = ""
@@ -173,15 +171,11 @@ class _Telling:
         return select.fill(chosen, missing, self._mean, cycle, kind, list(self.shape.labels))
 
     def _wanted(self, beat: Beat) -> bool:
-        if beat.name == "earlier" and self.premise.words < select.SECOND_MATTER:
-            return False
         return not (self.arm == "actions-only" and of.reasons(beat.name))
 
     def _mean(self, beat: Beat) -> float:
         if beat.name == "end":
             return sum(self._mean(Beat(name)) for name in _ENDS[self.valence])
-        if beat.name == "earlier":
-            return 210.0
         pool = self._pool(beat)
         return pool.mean if pool else 0.0
 
@@ -255,8 +249,6 @@ class _Telling:
         name = beat.name
         if name == "end":
             return [text for part in _ENDS[self.valence] for text in self._beat(Beat(part))]
-        if name == "earlier":
-            return self._earlier()
         pattern = self._pattern(beat)
         if pattern is None:
             return []
@@ -288,29 +280,6 @@ class _Telling:
         if halves:
             self.open[beat.name] = halves[1][next(k for k in range(len(halves[0])) if halves[0][k] is pattern)]
         return pattern
-
-    def _earlier(self) -> list[str]:
-        """Another matter of the same place, in brief, by roles alone."""
-        others = [d for d in self.setting.dilemmas if d.id not in self.recalled]
-        frame = self.library.generic.get("earlier")
-        if not others or frame is None:
-            return []
-        other = others[int(self.rng.random() * len(others))]
-        self.recalled.add(other.id)
-        scene, keep = self.scene, self.scene.values
-        figures = scene.figures
-        scene.values = keep | {
-            k: getattr(other, k) for k in ("matter", "stake", "tempting", "tempting_act", "honest", "honest_act")
-        }
-        scene.figures = figures | {
-            slot: Figure("", "", f"the {getattr(other, slot)}", "they", ROLE_ONLY, MET)
-            for slot in ("asker", "affected", "overseer")
-        }
-        told = [self.library.pool(other, self.setting.id, part) for part in _BRIEFLY]
-        out = [scene.say(pattern) for pattern in map(scene.pick, (frame, *told)) if pattern]
-        scene.values, scene.figures = keep, figures
-        scene.last.clear()
-        return out
 
     def _move(self) -> None:
         self._at_place = (self._at_place + 1) % len(self._places)

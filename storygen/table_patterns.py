@@ -37,7 +37,8 @@ BARE_ING = frozenset("bring sing ring fling swing cling sling sting spring strin
 
 # Words that, right after {ai}, do not agree with "I" and "you", or not without help.
 _TRAPS = frozenset(
-    """is was are were has have do will can may isn't wasn't hasn't doesn't don't won't can't aren't weren't""".split()
+    """is was are were has have do will can may isn't wasn't hasn't doesn't don't won't can't aren't
+    weren't""".split()
 )
 _NOT_VERBS = frozenset(
     """always perhaps sometimes afterwards nevertheless nonetheless besides towards thus as this its us less across

@@ -10,7 +10,9 @@ from storygen.writers.grammar.polish import polish
 _OBJECT = "to for with from told asked gave let by at of about beside".replace(" ", "|")
 # "What it was called for I would not say", "since he asked I doubt it": an object that is none.
 _NO_OBJECT = r"(?<!called )(?<!asked )(?<!cared )(?<!he )(?<!she )(?<!they )(?<!lay-)"
-_BEHIND = r"(?<!above )(?<!below )(?<!behind )(?<!beside )(?<!before )(?<!after )(?<!near )(?<!like )(?<!of )(?<!to )(?<!for )(?<!on )(?<!with )(?<!What troubles )"
+_BEHIND = "".join(
+    f"(?<!{w} )" for w in "above below behind beside before after near like of to for on with troubles".split()
+)
 _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("open slot or choice", re.compile(r"[{}\[\]|]")),
     (
@@ -38,6 +40,8 @@ _SAID = re.compile(
     r"(?:that|should|would|could|may|might|it|were|was|if|though|lest|wish\w*) (?:I|he|she|it|they) (?:were|have)\b",
     re.IGNORECASE,
 )
+# "If it rained tonight and he were asleep": a condition reaches over its whole sentence.
+_SUPPOSED = re.compile(r"\b(?:[Ii]f|[Ww]ere|as though|unless|wish(?:ed)?)\b[^.?!]*$")
 
 
 def findings(text: str) -> Iterator[tuple[str, str]]:
@@ -45,7 +49,9 @@ def findings(text: str) -> Iterator[tuple[str, str]]:
     for what, rule in _RULES:
         for match in rule.finditer(text):
             around = text[max(0, match.start() - 30) : match.end() + 30].replace("\n", "/")
-            if what == "verb that disagrees" and _SAID.search(around):
+            if what == "verb that disagrees" and (
+                _SAID.search(around) or _SUPPOSED.search(text, max(0, match.start() - 120), match.start())
+            ):
                 continue
             yield what, around
     for paragraph in text.split("\n\n"):

@@ -37,7 +37,7 @@ COUNTS: dict[type[Any], dict[str, tuple[int, int]]] = {
     },
     tt.ClauseSentences: {
         "thesis": (8, 99), "argument": (12, 99), "exchange": (10, 99), "inside": (6, 99), "limits": (6, 99),
-        "meets": (5, 99), "question": (8, 99), "verdict": (6, 99), "image": (4, 99),
+        "meets": (5, 99), "verdict": (6, 99), "image": (4, 99),
     },
 }  # fmt: skip
 AXIS_SIZES = {"pressures": 30, "temptations": 84, "conducts": 40, "channels": 12, "outcomes": 24, "skills": 12}

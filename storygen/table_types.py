@@ -166,7 +166,6 @@ class ClauseSentences:
     inside: Lines
     limits: Lines
     meets: Lines
-    question: Lines
     verdict: Lines
     image: Lines
 

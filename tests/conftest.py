@@ -165,8 +165,8 @@ def write_toy(root: Path, settings: int = 8) -> Path:
     ]
     files["documents/types.toml"] = "\n".join("[[type]]\n" + toml(t) for t in types)
     for clause in sorted(tt.IDS["clauses"]):
-        names_ = "thesis argument inside limits meets question verdict image".split()
-        counts = dict(zip(names_, (8, 12, 6, 6, 5, 8, 6, 4), strict=True))
+        names_ = "thesis argument inside limits meets verdict image".split()
+        counts = dict(zip(names_, (8, 12, 6, 6, 5, 6, 4), strict=True))
         lines = {name: sentences(count, f"because of {clause} ({name})") for name, count in counts.items()}
         doubts = sentences(10, f"against {clause}")
         lines["exchange"] = tuple(f"{doubt} ==> {answer}" for doubt, answer in zip(doubts, doubts[::-1], strict=True))

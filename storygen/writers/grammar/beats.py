@@ -7,7 +7,7 @@ DILEMMA = frozenset("situation ask pull stakes reason inner resolve say act repl
 HUMAN = {"question": "question", "see": "see", "balance": "weigh", "other": "other", "suggest": "suggest",
           "words": "words", "caution": "caution"}  # fmt: skip
 CLAUSE = {"claim": "thesis", "argue": "argument", "inside": "inside", "limits": "limits", "meets": "meets",
-           "asked": "question", "image": "image", "verdict": "verdict"}  # fmt: skip
+           "image": "image", "verdict": "verdict"}  # fmt: skip
 # Authored as "one ==> the other": the second is said only after, and of, the first.
 PAIRS = {"objection": "answer", "again": "response"}
 PAIR_FIELD = {"objection": "exchange", "again": "again"}

@@ -59,7 +59,7 @@ def select(
     out = [(paragraph, [b for b in row if b]) for paragraph, row in zip(plan, keep, strict=True)]
     for k in range(len(out) - 2, -1, -1):
         paragraph = out[k][0]
-        if paragraph.label in _ASKING and all(b.name[:2] == "f." or b.name == "asked" for b in paragraph.beats):
+        if paragraph.label in _ASKING and all(b.name[:2] in ("f.", "g.") for b in paragraph.beats):
             out[k] = (paragraph, [b for b in paragraph.beats if wanted(b)] if out[k + 1][1] else [])
     return out
 

@@ -20,7 +20,7 @@ REASONING = frozenset(
     """reason inner resolve pull stakes after argue inside objection answer image meets verdict balance other see
     again response""".split()
 )
-REASONING_POOLS = ("mull", "learn", "doubt", "object", "grant", "notice")
+REASONING_POOLS = ("mull", "learn", "doubt", "object", "grant", "notice", "pull", "weigh", "against", "quote", "hint")
 
 
 def reasons(name: str) -> bool:

@@ -37,12 +37,14 @@ def select(
     total = 0.0
     for p, paragraph in enumerate(plan):
         for b, beat in enumerate(paragraph.beats):
-            if not wanted(beat):
+            if not wanted(beat) or (b + 1 < len(paragraph.beats) and _leads(beat, paragraph.beats[b + 1])):
                 continue
             turn[beat.name] = turn.get(beat.name, 0) + 1
             opens = ANSWERS.get(beat.name, beat.name)
             unit = "case" if beat.name in CASE else f"{opens}{turn[beat.name]}"
             units.setdefault((beat.rank, unit), []).append((p, b, beat))
+            if b and _leads(paragraph.beats[b - 1], beat):
+                units[beat.rank, unit].append((p, b - 1, paragraph.beats[b - 1]))
     optional = []
     for (rank, _), members in units.items():
         size = sum(mean(beat) for _, _, beat in members)
@@ -62,6 +64,11 @@ def select(
         if paragraph.label in _ASKING and all(b.name[:2] in ("f.", "g.") for b in paragraph.beats):
             out[k] = (paragraph, [b for b in paragraph.beats if wanted(b)] if out[k + 1][1] else [])
     return out
+
+
+def _leads(frame: Beat, beat: Beat) -> bool:
+    """Whether a frame only leads into the beat behind it, and stands or falls with it."""
+    return frame.name[:2] in ("f.", "g.") and beat.name[:2] not in ("f.", "g.") and 0 < frame.rank == beat.rank
 
 
 def _keep(keep: list[list[Beat | None]], members: Sequence[tuple[int, int, Beat]]) -> None:

@@ -13,7 +13,7 @@ _SUSPECT = re.compile(
     re.VERBOSE,
 )
 # The speaker comes last: "Epati and I".
-_SPEAKER_FIRST = re.compile(r"((?:^|[.!?\n]\s|[\"“]))(I|Me) and ([A-Z][\w'’-]+)(?= [a-z])")
+_SPEAKER_FIRST = re.compile(r"((?:^|[.!?\n][\"”]?\s|[\"“]))(I|Me) and ([A-Z][\w'’-]+)(?= [a-z])")
 # A phrase that ends in the word with which its sentence goes on: "read out, out of kindness", "beside it, it wrote".
 _TWICE = re.compile(r"(?<![-\w'’])(?!had |that |is |her |everything )([a-z]+) (?=\1\b(?! by \1\b))")
 _DOUBLED = re.compile(r"""[\s"“(]([a-z]+) (?=\1\b)""")  # the cheap look for _TWICE

@@ -11,7 +11,7 @@ _OBJECT = "to for with from told asked gave let by at of about beside".replace("
 # "What it was called for I would not say", "since he asked I doubt it": an object that is none.
 _NO_OBJECT = r"(?<!called )(?<!asked )(?<!cared )(?<!he )(?<!she )(?<!they )(?<!lay-)"
 _BEHIND = "".join(
-    f"(?<!{w} )" for w in "above below behind beside before after near like of to for on with troubles".split()
+    f"(?<!{w} )" for w in "above below behind beside before after near like of to for from on with troubles".split()
 )
 _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("open slot or choice", re.compile(r"[{}\[\]|]")),
@@ -26,12 +26,12 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("doubled punctuation", re.compile(r",,|(?<!\.)\.\.(?!\.)|;;|,\.|\.,|;\.|, ,|\?\.|!\.|:\.")),
     ("doubled space", re.compile(r"[^\n] {2,}")),
     ("lower-case sentence", re.compile(r"(?<!\.)\. [a-z]|\n\n[a-z]|^[a-z]")),
-    ("subject for object", re.compile(rf"{_NO_OBJECT}\b(?:{_OBJECT}) I\b(?!['’]| [a-z]+ed\b)")),
+    ("subject for object", re.compile(rf"{_NO_OBJECT}\b(?<!, )(?:{_OBJECT}) I\b(?!['’]| [a-z]+ed\b| was\b| had\b)")),
     (
         "object for subject",
         re.compile(r"(?:^|[.!?] )Me |\b(?:that|if|because|when) me (?:was|had|did|could|would)\b"),
     ),
-    ("verb that disagrees", re.compile(r"(?<!If )(?<!if )(?<!and )(?<!know )\bI (?:is|are|has|were)\b(?! not)")),
+    ("verb that disagrees", re.compile(r"(?<!If )(?<!if )(?<!and )(?<!know )(?<!saying )\bI (?:is|are|has|were)\b(?! not)")),
     ("verb that disagrees", re.compile(rf"{_BEHIND}\b[Yy]ou (?:was|has)\b")),
     ("verb that disagrees", re.compile(r"\b(?:he|she) (?:were|are|have)\b(?! not)")),
     ("possessive of a pronoun", re.compile(r"\b(?:I|me|they)'s\b")),

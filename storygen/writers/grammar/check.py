@@ -13,6 +13,7 @@ _NO_OBJECT = r"(?<!called )(?<!asked )(?<!cared )(?<!he )(?<!she )(?<!they )(?<!
 _BEHIND = "".join(
     f"(?<!{w} )" for w in "above below behind beside before after near like of to for from on with troubles".split()
 )
+_NO_SUBJECT = "".join(f"(?<!{w} )" for w in "If if and know saying".split())
 _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("open slot or choice", re.compile(r"[{}\[\]|]")),
     (
@@ -31,7 +32,7 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
         "object for subject",
         re.compile(r"(?:^|[.!?] )Me |\b(?:that|if|because|when) me (?:was|had|did|could|would)\b"),
     ),
-    ("verb that disagrees", re.compile(r"(?<!If )(?<!if )(?<!and )(?<!know )(?<!saying )\bI (?:is|are|has|were)\b(?! not)")),
+    ("verb that disagrees", re.compile(rf"{_NO_SUBJECT}\bI (?:is|are|has|were)\b(?! not)")),
     ("verb that disagrees", re.compile(rf"{_BEHIND}\b[Yy]ou (?:was|has)\b")),
     ("verb that disagrees", re.compile(r"\b(?:he|she) (?:were|are|have)\b(?! not)")),
     ("possessive of a pronoun", re.compile(r"\b(?:I|me|they)'s\b")),

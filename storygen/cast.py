@@ -13,6 +13,26 @@ from storygen.records import Person, Pronoun
 from storygen.table_types import AiNames, Culture, Lines
 
 _TRIES = 40
+# Roles that leave no choice of pronoun, by their head: "soldier's mother", "bride's uncle", "camel boy".
+_SHE = frozenset(
+    """mother grandmother daughter granddaughter sister wife widow aunt niece bride matron lady woman girl midwife
+    postmistress headmistress mistress nun abbess queen princess priestess landlady washerwoman fishwife stewardess
+    waitress seamstress governess""".split()
+)
+_HE = frozenset(
+    """father grandfather son grandson brother husband widower uncle nephew bridegroom man boy fisherman craftsman
+    headman chairman monk abbot king prince landlord ferryman milkman boatman herdsman""".split()
+)
+
+
+def pronoun_of(role: str) -> Pronoun | None:
+    """The pronoun that a role implies, None for most: its first word of kin or sex that is not a possessor."""
+    for word in role.replace("-", " ").split():
+        if word in _SHE:
+            return "she"
+        if word in _HE:
+            return "he"
+    return None
 
 
 def ai_pool(ai: AiNames, era: str, scale: str) -> Lines:
@@ -53,7 +73,8 @@ def draw_cast(
     """
     taken = set(keys(ai_name))
     cast = []
-    for (slot, role), pronoun in zip(roles, pronouns, strict=True):
+    for (slot, role), dealt in zip(roles, pronouns, strict=True):
+        pronoun = pronoun_of(role) or dealt
         tries = itertools.chain(_random(rng, cultures, pronoun), _all(rng, cultures, pronoun))
         found = next((t for t in tries if taken.isdisjoint(keys(t[1])) and taken.isdisjoint(keys(t[2]))), None)
         if found is None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storygen import premises, tables
-from storygen.cast import keys
+from storygen import premises
+from storygen.cast import keys, pronoun_of, tables
 from storygen.decks import evenly, settle, spread
 from storygen.describe import describe
 from storygen.errors import InputError, UsageError
@@ -162,3 +162,18 @@ def test_members_of_a_group_stand_apart() -> None:
     order = spread(0, "x", 5, groups)
     assert sorted(order) == list(range(40))
     assert all(a // 4 != b // 4 for a, b in itertools.pairwise(order[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("role", "pronoun"),
+    [
+        ("soldier's mother", "she"),
+        ("owner's son-in-law", "he"),
+        ("daughter of a raft family", "she"),
+        ("mother's adviser", None),
+        ("foreman", None),
+        ("camel boy", "he"),
+    ],
+)
+def test_a_role_that_implies_a_pronoun_has_it(role: str, pronoun: str | None) -> None:
+    assert pronoun_of(role) == pronoun

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storygen import premises
-from storygen.cast import keys, pronoun_of, tables
+from storygen import premises, tables
+from storygen.cast import keys, pronoun_of
 from storygen.decks import evenly, settle, spread
 from storygen.describe import describe
 from storygen.errors import InputError, UsageError

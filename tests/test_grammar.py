@@ -151,6 +151,7 @@ def test_articles_by_sound(wrong: str, right: str) -> None:
         ("What {ai} did was plain.", False),
         ("They asked {ai} for the list.", True),
         ("With her leave {ai} rang.", False),
+        ("The others had read it, and so had {ai}.", False),
         ("To leave {ai} alone was easy.", True),
     ],
 )

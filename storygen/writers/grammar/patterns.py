@@ -23,7 +23,8 @@ _SPEAKS = re.compile(
 )
 # "…," said {asker}; Had {ai} known: a verb that stands before its subject.
 _INVERTED = re.compile(
-    r"(?:\"\s+(?:said|asked|answered|wrote|replied)|(?:^|[.;:] )(?:Had|Did|Was|Were|Could|Would|Should))$"
+    r"(?:\"\s+(?:said|asked|answered|wrote|replied)|(?:^|[.;:] )(?:Had|Did|Was|Were|Could|Would|Should)|"
+    r"\b(?:[Ss]o|[Nn]or|[Nn]either|than|as) (?:had|did|was|were|has|have|do|does|could|would|should|is))$"
 )
 _AFTER_NAME = re.compile(r"\s*(?:[.,;:?!)\"]|$)")
 _WORD = re.compile(r"[\w']+")
@@ -171,11 +172,13 @@ def _objective(left: str, right: str) -> bool:
     left = re.sub(r"\[([^\[\]|]*)(?:\|[^\[\]]*)?\]$", r"\1", left).rstrip()
     words = _WORD.findall(left.rsplit(None, 1)[-1]) if left else []
     last = words[-1].lower() if words else ""
+    if _INVERTED.search(left):
+        return False
     if last in _OBJECT_AFTER:
         return not (last in _NOUNS_TOO and _follows(right))
     if re.match(r"\s*\{\w+\.(was|has|is)\}", right):
         return False
-    if re.match(r"\s*(?:at once|no longer)\b", right) or _INVERTED.search(left):
+    if re.match(r"\s*(?:at once|no longer)\b", right):
         return False
     if _follows(right):
         return False

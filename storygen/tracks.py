@@ -44,7 +44,7 @@ QUANTILES = (0.0, 0.10, 0.25, 0.50, 0.75, 0.90, 1.0)
 LENGTHS: dict[Kind, tuple[int, ...]] = {
     "story": (330, 370, 410, 470, 540, 640, 900),
     "document": (340, 380, 420, 480, 570, 720, 1200),
-    "advice": (150, 230, 310, 400, 480, 550, 650),
+    "advice": (200, 320, 390, 440, 500, 560, 650),
 }
 BUCKETS = ((250, "brief"), (400, "short"), (600, "medium"), (850, "long"))  # under so many words; else "full"
 BLOCK = 240  # premises: the least size of a block, when there are fewer dilemmas than that

@@ -36,8 +36,8 @@ COUNTS: dict[type[Any], dict[str, tuple[int, int]]] = {
         **dict.fromkeys("question see suggest words caution".split(), (3, 99)),
     },
     tt.ClauseSentences: {
-        "thesis": (8, 99), "argument": (12, 99), "exchange": (10, 99), "inside": (6, 99), "limits": (6, 99),
-        "meets": (5, 99), "verdict": (6, 99), "image": (4, 99),
+        "thesis": (6, 99), "argument": (10, 99), "exchange": (6, 99), "inside": (5, 99), "limits": (5, 99),
+        "meets": (4, 99), "verdict": (5, 99), "image": (3, 99),
     },
 }  # fmt: skip
 AXIS_SIZES = {"pressures": 30, "temptations": 84, "conducts": 40, "channels": 12, "outcomes": 24, "skills": 12}

@@ -166,9 +166,9 @@ def write_toy(root: Path, settings: int = 8) -> Path:
     files["documents/types.toml"] = "\n".join("[[type]]\n" + toml(t) for t in types)
     for clause in sorted(tt.IDS["clauses"]):
         names_ = "thesis argument inside limits meets verdict image".split()
-        counts = dict(zip(names_, (8, 12, 6, 6, 5, 6, 4), strict=True))
+        counts = dict(zip(names_, (6, 10, 5, 5, 4, 5, 3), strict=True))
         lines = {name: sentences(count, f"because of {clause} ({name})") for name, count in counts.items()}
-        doubts = sentences(10, f"against {clause}")
+        doubts = sentences(6, f"against {clause}")
         lines["exchange"] = tuple(f"{doubt} ==> {answer}" for doubt, answer in zip(doubts, doubts[::-1], strict=True))
         files[f"clauses/{clause}.toml"] = toml(
             {"id": clause, "title": clause, "statement": f"Keep {clause}.", **lines}

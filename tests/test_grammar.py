@@ -16,8 +16,9 @@ from storygen import premises
 from storygen.errors import UsageError
 from storygen.records import AdviceDraft, Draft, Premise
 from storygen.tables import load
-from storygen.writers.grammar import ARMS, GrammarWriter
+from storygen.writers.grammar import ARMS, GrammarWriter, select
 from storygen.writers.grammar.check import findings
+from storygen.writers.grammar.library import Beat
 from storygen.writers.grammar.library import plan as read_plan
 from storygen.writers.grammar.patterns import parse, spoken
 from storygen.writers.grammar.polish import polish
@@ -225,3 +226,51 @@ def test_names_and_verbs_agree_in_the_first_person(source: str, expected: str) -
     scene.last["she"] = "asker"
     figures["asker"].as_name = False
     assert scene.say(parse(source)) == expected
+
+
+def chosen(plan: str, target: int, unwanted: str = "") -> list[str]:
+    """Names of the beats that stand, ten words each."""
+    out = select.select(read_plan(plan), target, lambda _: 10.0, lambda b: b.name not in unwanted.split(), Random(1))
+    return [beat.name for _, beats in out for beat in beats]
+
+
+@pytest.mark.parametrize("target", range(10, 140, 10))
+def test_what_belongs_together_stands_together(target: int) -> None:
+    found = chosen("claim | situation:2 ask:2 | act:2 | f.lead:3 argue:3 | objection:1 | answer:1 | limits:4", target)
+    assert len({name in found for name in ("situation", "ask", "act")}) == 1
+    assert ("objection" in found) == ("answer" in found)
+    assert ("f.lead" in found) == ("argue" in found)
+    assert "claim" in found
+
+
+def test_a_question_stands_exactly_when_its_answer_does() -> None:
+    plan = "claim | @Q f.why:1 | @A argue:2 | @Q f.stop | @A limits:3"
+    assert chosen(plan, 10) == ["claim"]
+    assert chosen(plan, 200) == ["claim", "f.why", "argue", "f.stop", "limits"]
+    assert chosen(plan, 200, unwanted="argue") == ["claim", "f.stop", "limits"]
+
+
+def test_a_long_text_is_filled_before_its_trouble_and_before_its_end() -> None:
+    out = select.select(
+        read_plan("opening | situation ask | act | end"), 50, lambda _: 10.0, lambda _: True, Random(1)
+    )
+    filled = select.fill(out, 80, lambda _: 10.0, select.PLACE, "story", [])
+    names = [[beat.name for beat in beats] for _, beats in filled]
+    assert names[0] == ["opening"]
+    assert names[-1] == ["end"]
+    assert select.length(filled, lambda _: 10.0) == 50 + 80
+    assert names.index(["act"]) == names.index(["situation", "ask"]) + 1
+    assert Beat("detail") in filled[1][1]
+
+
+def test_every_objection_is_answered() -> None:
+    tables, seen = load(), 0
+    for premise, draft in _made("full"):
+        clause = tables.clauses.get(premise.clauses[0]) if premise.kind == "document" else None
+        for pair in clause.exchange if clause else ():
+            objection, answer = (half.split("[")[0].strip()[:30] for half in pair.split(" ==> "))
+            text = texts(draft)[0]
+            if objection in text:
+                seen += 1
+                assert text.find(answer) > text.find(objection), (premise.index, objection)
+    assert seen > 100

@@ -13,9 +13,6 @@ _NO_OBJECT = r"(?<!called )(?<!asked )(?<!cared )(?<!he )(?<!she )(?<!they )(?<!
 _PREPOSITIONS = """above below behind beside before after near like of to for from on with troubles gave told showed
 owed""".split()
 _BEHIND = "".join(f"(?<!{w} )" for w in _PREPOSITIONS)
-    f"(?<!{w} )"
-    for w in "above below behind beside before after near like of to for from on with troubles gave told showed owed".split()
-)
 _NO_SUBJECT = "".join(f"(?<!{w} )" for w in "If if and know saying".split())
 _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("open slot or choice", re.compile(r"[{}\[\]|]")),

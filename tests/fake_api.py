@@ -102,7 +102,7 @@ class FakeApi:
         self.key = KEY
         self.credit = True
         self.models = {MODEL}
-        self.generated: Counter[str] = Counter()  # by prompt or custom_id: how often it was really generated
+        self.generated: Counter[str] = Counter()  # by the whole request: how often it was really generated
         self.asked: Counter[str] = Counter()  # by route, and by fault
         self.batches: dict[str, dict[str, Any]] = {}
         self.most_at_once = self.at_once = 0
@@ -187,12 +187,12 @@ class FakeApi:
                 return name
         return ""
 
-    def generate(self, params: dict[str, Any], turn: int, identity: str = "") -> dict[str, Any]:
-        """The message that the model makes; counted by custom_id, or by prompt."""
+    def generate(self, params: dict[str, Any], turn: int) -> dict[str, Any]:
+        """The message that the model makes; counted by what was asked, in whatever message or batch."""
         text = json.dumps(params, sort_keys=True)
         name = hashlib.sha256(text.encode()).hexdigest()
         with self.lock:
-            self.generated[identity or name] += 1
+            self.generated[name] += 1
         fault = self.fault(params, turn, MODEL_FAULTS)
         body = json.dumps(answer(params, fault))
         stop = "end_turn"
@@ -256,11 +256,6 @@ class FakeApi:
             "results_url": None if results is None else f"{self.url}/v1/messages/batches/{batch['id']}/results",
         }  # fmt: skip
 
-    @staticmethod
-    def name_of(request: dict[str, Any]) -> str:
-        """premise-step-attempt of a custom_id: the same request, whatever batch it was sent in."""
-        return str(request["custom_id"]).split("-", 2)[2]
-
     def settle(self, batch: dict[str, Any]) -> None:
         """Generate everything once its time has come, in an order of its own."""
         with self.lock:
@@ -281,7 +276,7 @@ class FakeApi:
                     raise Refused(500, "api_error", "Internal server error")
                 result: dict[str, Any] = {"type": "expired"}
                 if not fault:
-                    message = self.generate(request["params"], turn, self.name_of(request))
+                    message = self.generate(request["params"], turn)
                     message["usage"]["service_tier"] = "batch"
                     result = {"type": "succeeded", "message": message}
             except Refused as refused:

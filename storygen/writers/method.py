@@ -23,9 +23,12 @@ from storygen.writers.prompts import Prompt, Prompts
 from storygen.writers.replies import Reply, read
 from storygen.writers.schemas import Judgement, fault, low, schema, scores
 
-# How often a step is asked again, by what became of the last answer. What the model itself decided (a refusal, a
-# length, a cut at max_tokens) would most likely come out the same again and costs the same again.
-AGAIN = {"errored": 3, "expired": 3, "canceled": 3, "lost": 3, "schema": 1, "garbled": 1, "empty": 1}
+# How often a step is asked again: only where the API says that it generated nothing. Whatever it may have generated,
+# and billed, is never sent again as it was: an answer that is refused, cut, no JSON, against the schema, too long or
+# lost on its way ends the premise, and another of its cell takes its place. Asking in other words, with the fault
+# pointed out, would cost what a fresh draft does, and a schema that the API itself holds its answers to leaves
+# next to nothing to mend.
+AGAIN = dict.fromkeys(("errored", "expired", "canceled"), 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +123,8 @@ def _settle(
     for call in calls:
         reply = read(call.reply) if call.reply is not None else Reply(problem=call.problem or UNANSWERED)
         problem, detail = call.problem or reply.problem, reply.detail
-        if problem == UNANSWERED:
-            problem = ""  # a kill took the answer: that is nobody's failure
-            continue
+        if problem == UNANSWERED:  # a kill came before the answer, which may have been generated all the same
+            problem = "lost"
         if not problem:
             answer, problem, detail = parse(step, premise, reply.text)
             if answer is not None:

@@ -3,7 +3,7 @@
 fatal     no request will ever work: bad key, no credit, unknown model
 busy      turned away before anything was done: rate limit, overload, server error
 down      nobody there
-lost      sent, and the answer never came; it may have been paid for
+lost      sent, and the answer never came, or a gateway gave up on it; it may have been paid for
 rejected  this request is wrong, others may be right
 """
 
@@ -21,6 +21,7 @@ from storygen.errors import WriterError
 Sort = Literal["fatal", "busy", "down", "lost", "rejected"]
 _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY")
 _LOOKS_LIKE_KEY = re.compile(r"\b(?:sk|pk|key)-[A-Za-z0-9_-]{8,}|\b[Bb]earer\s+\S+")
+_NOT_DONE = (409, 429, 500, 503, 529)  # nothing was generated; of other 5xx (502, 504, a proxy's) nobody can say so
 _CREDIT = re.compile(r"credit balance|billing|spend limit|quota", re.I)
 
 
@@ -55,8 +56,10 @@ def of(error: Exception) -> Trouble | None:
             status in (400, 429) and _CREDIT.search(f"{told.get('type')} {told.get('code')} {message}")
         ):
             return Trouble("fatal", message, status=status)
-        if status in (408, 409, 429) or status >= 500:
+        if status in _NOT_DONE:
             return Trouble("busy", f"{status} {message}", _wait(error), status)
+        if status == 408 or status > 500:
+            return Trouble("lost", f"{status} {message}", _wait(error), status)
         return Trouble("rejected", f"{status} {message}", status=status)
     if any(c.__name__ == "APIConnectionError" for c in type(error).__mro__):
         cause = type(error.__cause__).__name__

@@ -24,6 +24,7 @@ from typing import Any
 
 from storygen import stages
 from storygen.records import StoryDraft
+from storygen.writers.money import price
 
 KEY = "sk-ant-test-0123456789abcdef"
 MODEL = "claude-haiku-5-5"
@@ -104,6 +105,7 @@ class FakeApi:
         self.models = {MODEL}
         self.generated: Counter[str] = Counter()  # by the whole request: how often it was really generated
         self.asked: Counter[str] = Counter()  # by route, and by fault
+        self.billed = 0.0  # USD of all that was generated, whether its answer arrived or not
         self.batches: dict[str, dict[str, Any]] = {}
         self.most_at_once = self.at_once = 0
         self.delay = 0.0
@@ -187,7 +189,7 @@ class FakeApi:
                 return name
         return ""
 
-    def generate(self, params: dict[str, Any], turn: int) -> dict[str, Any]:
+    def generate(self, params: dict[str, Any], turn: int, batch: bool = False) -> dict[str, Any]:
         """The message that the model makes; counted by what was asked, in whatever message or batch."""
         text = json.dumps(params, sort_keys=True)
         name = hashlib.sha256(text.encode()).hexdigest()
@@ -215,8 +217,10 @@ class FakeApi:
             "output_tokens": max(len(body) // 4, 1) if stop != "max_tokens" else params["max_tokens"],
             "cache_read_input_tokens": prefix if hit else 0,
             "cache_creation_input_tokens": prefix if self.caches and not hit else 0,
-            "service_tier": "standard",
+            "service_tier": "batch" if batch else "standard",
         }
+        with self.lock:
+            self.billed += price(MODEL, True, {}).usd({k: v for k, v in usage.items() if isinstance(v, int)}, batch)
         return {
             "id": f"msg_{name[:20]}", "type": "message", "role": "assistant", "model": params["model"],
             "content": content, "stop_reason": stop, "stop_sequence": None, "usage": usage,
@@ -276,8 +280,7 @@ class FakeApi:
                     raise Refused(500, "api_error", "Internal server error")
                 result: dict[str, Any] = {"type": "expired"}
                 if not fault:
-                    message = self.generate(request["params"], turn)
-                    message["usage"]["service_tier"] = "batch"
+                    message = self.generate(request["params"], turn, batch=True)
                     result = {"type": "succeeded", "message": message}
             except Refused as refused:
                 error = {"type": "error", "error": {"type": refused.kind, "message": str(refused)}, "request_id": "r"}

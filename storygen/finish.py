@@ -15,9 +15,10 @@ from storygen.errors import ShortRun, UsageError
 from storygen.ledger import Ledger
 from storygen.planting import Planted
 from storygen.report import Index, collect, render
+from storygen.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
-    from storygen.pipeline import Outcome, Progress, Stopwatch
+    from storygen.pipeline import Outcome, Progress
     from storygen.settings import Settings
 
 

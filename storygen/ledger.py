@@ -119,6 +119,9 @@ class Made:
     signature: bytes | None
 
 
+Failure = tuple[int, str, str, str, str]  # idx, kind, cell, reason, detail of a premise without a usable draft
+
+
 class Ledger:
     """One run folder's `run.db`, held by one process at a time."""
 
@@ -204,7 +207,7 @@ class Ledger:
 
     # drafts and verdicts
 
-    def commit(self, batch: Iterable[Made]) -> None:
+    def commit(self, batch: Iterable[Made], failures: Iterable[Failure] = ()) -> None:
         """Drafts with what the per-record screens said of them. A draft already there is not written again."""
         rows = list(batch)
         with self.transaction() as db:
@@ -216,6 +219,7 @@ class Ledger:
                 "INSERT OR IGNORE INTO screened VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [(m.idx, m.stage, m.reason, m.evidence, m.score, m.nearest, m.signature) for m in rows],
             )
+            db.executemany("INSERT OR IGNORE INTO failures VALUES (?, ?, ?, ?, ?)", list(failures))
 
     def commit_draft(self, idx: int, identity: str, kind: str, cell: str, family: str, line: str) -> None:
         """A paid draft, before any screen has seen it."""

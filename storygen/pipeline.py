@@ -10,11 +10,9 @@ done are the same code. Indexes never move: a dropped text is made up for by the
 from __future__ import annotations
 
 import itertools
-import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,8 +22,10 @@ from storygen.engines import Engine
 from storygen.errors import ShortRun
 from storygen.ledger import Ledger
 from storygen.planting import Planted, plant_and_screen
+from storygen.quarantine import survive
 from storygen.screens.duplicates import DuplicateIndex
 from storygen.settings import Settings
+from storygen.stopwatch import Stopwatch
 
 # Rounds of topping up that may gain next to nothing, in a row, before a run gives up. Each round replaces what the
 # one before lost: the grammar needs two or three, and a model that loses half of all it tries still reaches n.
@@ -43,20 +43,6 @@ class Progress(Protocol):
     def advance(self, count: int) -> None: ...
 
     def say(self, line: str) -> None: ...
-
-
-@dataclass(slots=True)
-class Stopwatch:
-    """Seconds by stage: wall for what this process does, summed over workers for theirs."""
-
-    wall: dict[str, float] = field(default_factory=dict)
-    work: Counter[str] = field(default_factory=Counter)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        yield
-        self.wall[name] = self.wall.get(name, 0.0) + time.perf_counter() - begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +153,7 @@ def write_and_screen(
     spec, attempted, stopped = settings.spec(), ledger.attempted(), ""
     todo = [i for i in wanted if i not in attempted]
     if settings.writer == "grammar":
-        batches = engine.map(partial(stages.produce, spec), chunks(todo))
+        batches = survive(engine, partial(stages.produce, spec), chunks(todo), partial(stages.unwritten, spec))
         commit_batches(batches, len(todo), "write", ledger, progress, watch)
     else:
         from storygen.writers.run import write  # the SDKs take a second to import
@@ -175,7 +161,7 @@ def write_and_screen(
         with watch.stage("write"):
             stopped = write(todo, settings, ledger, plan, progress)
     while left := list(itertools.islice(ledger.unscreened(), SLICE)):
-        batches = engine.map(partial(stages.rescreen, spec), chunks(left))
+        batches = survive(engine, partial(stages.rescreen, spec), chunks(left), partial(stages.unscreened, False))
         commit_batches(batches, len(left), "screen", ledger, progress, watch)
     return stopped
 
@@ -195,9 +181,9 @@ def commit_batches(
     with watch.stage(name), progress.stage(name, total):
         for batch in batches:
             with watch.stage("commit"):
-                ledger.commit(batch.rows)
+                ledger.commit(batch.rows, batch.failures)
             watch.work.update(batch.seconds)
-            progress.advance(len(batch.rows))
+            progress.advance(len(batch.rows) + len(batch.failures))
 
 
 def find_duplicates(ledger: Ledger, index: DuplicateIndex, progress: Progress, text_field: str = "") -> None:

@@ -4,7 +4,7 @@
 
 First under a cap that is hit in mid-flight, then without one to the end. The server (`tests/fake_api.py`) is a
 process of its own: the memory is that of `storygen` alone, and what was billed is what the server says. Exits 1 where
-a bar is missed: exactly n kept, no request generated twice, never more billed than the cap. Memory is printed only.
+a bar is missed: exactly n kept, no request generated twice, never more billed than the cap, memory flat (n >= 2,000).
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import shutil
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
@@ -35,7 +36,6 @@ from storygen.errors import ShortRun
 from storygen.ledger import Ledger
 from storygen.settings import Settings
 from storygen.writers import run
-from storygen.writers.job import Job
 
 EVERY = 500  # premises that came to an end between two looks at the memory
 
@@ -54,31 +54,56 @@ def serve(share: float, pipe: Connection) -> None:
             pipe.send((asked, times, len(api.batches), api.most_at_once, api.billed))
 
 
-def make(settings: Settings) -> tuple[int, str]:
+class Scales(progress.Lines):
+    """The run's own lines, and its resident memory at the end of each stage and every 500 premises of writing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = 0
+        self.rounds: list[list[int]] = []  # MiB at every 500 premises written, by call of the writer
+        self.stages: list[tuple[str, int, int]] = []  # stage, texts in it, MiB
+        self._stage = ""
+        self._process = psutil.Process()
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[None]:
+        self._stage = name
+        if name == "write":
+            self.written = 0
+            self.rounds.append([])
+        with super().stage(name, total):
+            yield
+        if total >= EVERY:
+            self.stages.append((name, total, self._weigh()))
+
+    def advance(self, count: int) -> None:
+        super().advance(count)
+        if self._stage == "write":
+            self.written += count
+            if self.written % EVERY == 0:
+                self.rounds[-1].append(self._weigh())
+
+    @property
+    def flat(self) -> bool:
+        """Whether every long round of writing ends with what it had after its first thousand, give or take a tenth."""
+        long = [sizes for sizes in self.rounds if len(sizes) >= 4]
+        return bool(long) and all(sizes[-1] <= 1.1 * sizes[1] for sizes in long)
+
+    def _weigh(self) -> int:
+        return int(self._process.memory_info().rss) >> 20
+
+
+def make(settings: Settings, scales: Scales) -> tuple[int, str]:
     """One run: records kept, and what it came to."""
     try:
         with engines.open_engine("local", settings.workers) as engine:
-            done = pipeline.make(settings, engine, progress.Lines())
+            done = pipeline.make(settings, engine, scales)
     except ShortRun as short:
         return 0, short.message
     return (
         done.kept,
         f"{done.kept} kept + {done.rejected} rejected + {done.failed} failed = {done.attempted} attempted",
     )
-
-
-def weigh(sizes: dict[int, int]) -> None:
-    """Have resident MiB noted each time that so many premises have come to an end."""
-    commit, process, ended = Job.commit, psutil.Process(), 0
-
-    def weighed(self: Job, end: Any) -> None:
-        nonlocal ended
-        commit(self, end)
-        ended += 1
-        if ended % EVERY == 0:
-            sizes[ended] = process.memory_info().rss >> 20
-
-    Job.commit = weighed  # type: ignore[method-assign]
 
 
 def main() -> int:
@@ -96,19 +121,18 @@ def main() -> int:
     server.start()
     os.environ.update(ours.recv())
     run.Pace = pace  # type: ignore[misc,assignment]
-    sizes: dict[int, int] = {}
-    weigh(sizes)
+    scales = Scales()
     settings = replace(
         Settings(), n=asked.n, out=asked.out, workers=1, writer=f"{asked.mode}:{fake_api.MODEL}", max_usd=cap
     )
     begin = time.perf_counter()
-    first, told = make(settings)
+    first, told = make(settings, scales)
     ours.send("count")
     billed = ours.recv()[-1]
     with Ledger.read(asked.out) as ledger:
         spent = Calls(ledger).spent()
     print(f"cap ${cap:.2f}: {told}\n  the server billed ${billed:.4f}; the ledger counts ${spent:.4f}")
-    kept, told = make(replace(settings, max_usd=None))
+    kept, told = make(replace(settings, max_usd=None), scales)
     ours.send("stop")
     requests, times, batches, most, all_billed = ours.recv()
     server.join()
@@ -119,13 +143,15 @@ def main() -> int:
     print(f"{time.perf_counter() - begin:.0f} s; {batches} batches; {most} requests at once at most")
     print("asked:", json.dumps(requests))
     print("how often a request was generated, and how many requests that is:", times)
-    print("resident MiB after so many premises:", sizes)
-    print(f"most: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MiB")
+    print("resident MiB after each 500 premises of writing, by round:", [sizes for sizes in scales.rounds if sizes])
+    print("resident MiB after a stage of so many texts:", scales.stages)
+    print(f"most, with export and report: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MiB")
     bars = {
         "exact n": kept == asked.n,
         "the cap was hit in mid-flight": first == 0,
         "the cap was never exceeded": billed <= cap,
         "nothing was generated twice": set(times) == {1},
+        "memory is flat while writing": scales.flat,
     }
     print("\n".join(f"{'ok ' if held else 'NOT'} {bar}" for bar, held in bars.items()))
     return 0 if all(bars.values()) else 1

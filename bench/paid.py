@@ -85,7 +85,7 @@ class Scales(progress.Lines):
 
     @property
     def flat(self) -> bool:
-        """Whether every long round of writing ends with what it had after its first thousand, give or take a tenth."""
+        """Whether every long round of writing ends with what it had after a thousand, give or take a tenth."""
         long = [sizes for sizes in self.rounds if len(sizes) >= 4]
         return bool(long) and all(sizes[-1] <= 1.1 * sizes[1] for sizes in long)
 

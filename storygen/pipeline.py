@@ -32,7 +32,7 @@ from storygen.stopwatch import Stopwatch
 ROUNDS = 12
 HOPELESS = 10  # premises, and two rounds, after which a run that has not kept a single text gives up
 GAIN = 0.02  # of what a round asked for: less is next to nothing
-SLICE = 10_000  # drafts of a model read from the ledger at a time
+SLICE = 4_000  # drafts of a model read from the ledger at a time
 
 
 class Progress(Protocol):

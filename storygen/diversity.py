@@ -22,7 +22,7 @@ import xxhash
 import zstandard
 
 from storygen import stages
-from storygen.text import Block, block, fold
+from storygen.text import Block, block, fold, word_hash
 
 SAMPLE = 5_000  # texts for n-gram shares, names and tics
 SMALL = 2_500  # texts for compression, distinct-n and the Vendi score
@@ -35,9 +35,6 @@ WORN = (
     "lighthouse clockmaker cartographer elias mara elara lena kai aria thorne voss tapestry testament whispered "
     "kaleidoscope labyrinth symphony gossamer ethereal"
 ).split()
-
-
-_WORN = re.compile(rf"\b(?:{'|'.join(WORN)})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +89,12 @@ def measure(texts: Iterable[Text], seed: int = 0) -> Figures:
     sample: list[tuple[int, int, str]] = []
     openers: Counter[str] = Counter()
     tokens: dict[str, Counter[str]] = {}
-    axes: dict[str, Counter[str]] = {}
+    values: Counter[tuple[str, str]] = Counter()
     count = 0
     for count, text in enumerate(texts, 1):
         openers[" ".join(fold(text.text[:120]).split()[:5])] += 1
         tokens.setdefault(text.kind, Counter()).update(records=1, words=text.words)
-        for axis, value in text.axes.items():
-            axes.setdefault(axis, Counter())[value] += 1
+        values.update(text.axes.items())
         rank = xxhash.xxh3_64_intdigest(f"{seed}:{count}".encode())
         if len(sample) < SAMPLE:
             heapq.heappush(sample, (-rank, count, text.text))
@@ -107,7 +103,10 @@ def measure(texts: Iterable[Text], seed: int = 0) -> Figures:
     chosen = [text for _, _, text in sorted(sample, reverse=True)]
     figures = tuple(_figures(chosen, openers, count)) if count else ()
     by_kind = {kind: {**c, "tokens": round(c["words"] * TOKENS_A_WORD)} for kind, c in sorted(tokens.items())}
-    short = {axis: dict(values) for axis, values in sorted(axes.items()) if len(values) <= 2000}
+    axes: dict[str, dict[str, int]] = {}
+    for (axis, value), n in values.items():
+        axes.setdefault(axis, {})[value] = n
+    short = {axis: found for axis, found in sorted(axes.items()) if len(found) <= 2000}
     return Figures(count, figures, by_kind, short)
 
 
@@ -123,10 +122,12 @@ def _figures(sample: Sequence[str], openers: Counter[str], count: int) -> Iterat
     for n in (1, 2, 4):
         yield Figure(f"distinct-{n}, equal length", _distinct(equal, n), None, None, "", "Li et al. 2016")
     hashes = block(sample)
-    for n, good, bad in ((4, 0.10, 0.35), (8, 0.01, 0.05)):
-        share, quotes = _top_share(hashes, sample, n)
+    fours = _by_text(hashes, 4)
+    for n, runs, good, bad in ((4, fours, 0.10, 0.35), (8, _by_text(hashes, 8), 0.01, 0.05)):
+        share, quotes = _top_share(runs, sample, n)
         yield Figure(f"records with the commonest {n}-word run", share, good, bad, "share", ours, quotes)
-    yield Figure("self-repetition of 4-word runs", _self_repetition(hashes), None, None, "log", "arXiv 2403.00553")
+    repetition = _self_repetition(fours, len(sample))
+    yield Figure("self-repetition of 4-word runs", repetition, None, None, "log", "arXiv 2403.00553")
     yield Figure("Self-BLEU-4, equal length", _self_bleu(equal[:PAIRS]), 0.35, 0.6, "", "Zhu et al. 2018")
     yield Figure("Vendi score, equal length", _vendi(equal), None, None, "", "Friedman & Dieng 2023")
     top = openers.most_common(3)
@@ -140,9 +141,7 @@ def _figures(sample: Sequence[str], openers: Counter[str], count: int) -> Iterat
     yield Figure(
         "records with the commonest name", share, 0.02, 0.10, "share", f"{ours}; another team: bad over 20 %", quotes
     )
-    found = [{word.lower() for word in _WORN.findall(text)} for text in sample]
-    worn = Counter(word for words in found for word in words)
-    held = sum(map(bool, found)) / len(sample)
+    worn, held = _worn(hashes)
     quotes = tuple(f"{word} ({n:,})" for word, n in worn.most_common(3))
     yield Figure("records with a worn-out word", held, 0.05, 0.3, "share", "arXiv 2605.26492", quotes)
     yield Figure("reading grade", _grade(small), None, None, "", "Flesch-Kincaid; Kincaid et al. 1975")
@@ -167,16 +166,16 @@ def _by_text(hashes: Block, n: int) -> tuple[Any, Any]:
     """(hash, text) pairs of word n-grams, each once a text, sorted by hash."""
     grams, starts = hashes.ngrams(n)
     text = np.repeat(np.arange(len(hashes)), np.diff(starts))
-    order = np.lexsort((text, grams))
+    order = np.argsort(grams, kind="stable")
     grams, text = grams[order], text[order]
     first = np.ones(len(grams), bool)
     first[1:] = (grams[1:] != grams[:-1]) | (text[1:] != text[:-1])
     return grams[first], text[first]
 
 
-def _top_share(hashes: Block, sample: Sequence[str], n: int) -> tuple[float, tuple[str, ...]]:
+def _top_share(runs: tuple[Any, Any], sample: Sequence[str], n: int) -> tuple[float, tuple[str, ...]]:
     """Share of texts that hold the commonest word n-gram, and the three commonest, quoted."""
-    grams, text = _by_text(hashes, n)
+    grams, text = runs
     if not len(grams):
         return 0.0, ()
     values, first, counts = np.unique(grams, return_index=True, return_counts=True)
@@ -190,12 +189,25 @@ def _top_share(hashes: Block, sample: Sequence[str], n: int) -> tuple[float, tup
     return float(counts[top[0]]) / len(sample), tuple(quotes)
 
 
-def _self_repetition(hashes: Block) -> float:
-    """Mean over texts of log(1 + its 4-grams that other texts hold too)."""
-    grams, text = _by_text(hashes, 4)
+def _self_repetition(runs: tuple[Any, Any], texts: int) -> float:
+    """Mean over texts of log(1 + its n-grams that other texts hold too)."""
+    grams, text = runs
     _, inverse, counts = np.unique(grams, return_inverse=True, return_counts=True)
-    shared = np.bincount(text[counts[inverse] > 1], minlength=len(hashes))
+    shared = np.bincount(text[counts[inverse] > 1], minlength=texts)
     return float(np.log1p(shared).mean())
+
+
+def _worn(hashes: Block) -> tuple[Counter[str], float]:
+    """In how many texts each worn-out word stands, and the share of texts that hold any."""
+    ends, worn = hashes.starts[1:], Counter[str]()
+    held = np.zeros(len(hashes), bool)
+    for word in WORN:
+        at = np.flatnonzero((hashes.hashes == word_hash(word)) | (hashes.hashes == word_hash(word + "s")))
+        texts = np.unique(np.searchsorted(ends, at, side="right"))
+        held[texts] = True
+        if len(texts):
+            worn[word] = len(texts)
+    return worn, float(held.mean()) if len(held) else 0.0
 
 
 def _self_bleu(texts: Sequence[Sequence[str]]) -> float:
@@ -229,18 +241,26 @@ def _vendi(texts: Sequence[Sequence[str]], dimensions: int = 256) -> float:
     Each text is a TF-IDF sum of random ±1 word vectors (a 256-d projection of its bag of words).
     """
     frequency = Counter(word for words in texts for word in set(words))
+    row = {word: k for k, word in enumerate(frequency)}
+    rarity = np.log((1 + len(texts)) / (1 + np.array(list(frequency.values()))))
+    signs = _signs(list(frequency), dimensions)
     vectors = np.zeros((len(texts), dimensions))
-    memo: dict[str, Any] = {}
     for k, words in enumerate(texts):
-        for word, c in Counter(words).items():
-            if word not in memo:
-                signs = np.random.default_rng(xxhash.xxh3_64_intdigest(word.encode())).integers(0, 2, dimensions)
-                memo[word] = (signs * 2.0 - 1.0) * math.log((1 + len(texts)) / (1 + frequency[word]))
-            vectors[k] += memo[word] * (1 + math.log(c))
+        counts = Counter(words)
+        rows = np.array([row[word] for word in counts])
+        vectors[k] = ((1 + np.log(np.array(list(counts.values())))) * rarity[rows]) @ signs[rows]
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     values = np.linalg.eigvalsh(vectors.T @ vectors / len(texts))
     values = values[values > 1e-12]
     return float(np.exp(-(values * np.log(values)).sum()))
+
+
+def _signs(words: Sequence[str], dimensions: int) -> Any:
+    """Fixed random ±1, shape (words, dimensions): the bits of as many hashes of each word as it takes."""
+    seeds = range(-(-dimensions // 64))
+    bits = np.array([[xxhash.xxh3_64_intdigest(w.encode(), k) for k in seeds] for w in words], "<u8").reshape(-1, 1)
+    flags = np.unpackbits(bits.view(np.uint8), axis=1).reshape(len(words), -1)[:, :dimensions]
+    return flags.astype(np.float32) * 2 - 1
 
 
 _NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-zà-ÿ]+(?:[-'][A-Z]?[a-zà-ÿ]+)*")
@@ -263,12 +283,10 @@ _VOWELS = re.compile(r"[aeiouy]+")
 
 def _grade(texts: Sequence[str]) -> float:
     """Flesch-Kincaid grade; syllables are vowel groups, silent final e left out."""
-    sentences = words = syllables = 0
-    for text in texts:
-        sentences += max(len(_SENTENCE.findall(text)), 1)
-        for word in fold(text).split():
-            words += 1
-            syllables += max(len(_VOWELS.findall(word.removesuffix("e") or word)), 1)
+    sentences = sum(max(len(_SENTENCE.findall(text)), 1) for text in texts)
+    counts = Counter(word for text in texts for word in fold(text).split())
+    words = counts.total()
+    syllables = sum(n * max(len(_VOWELS.findall(w.removesuffix("e") or w)), 1) for w, n in counts.items())
     return 0.39 * words / max(sentences, 1) + 11.8 * syllables / max(words, 1) - 15.59
 
 

@@ -133,10 +133,12 @@ def _pairs(texts: Block) -> Vectors:
     """How often each class occurs, and each ordered pair of classes within each reach: square roots of shares."""
     known, count = _classes(texts), len(lexicon().classes)
     owner = np.repeat(np.arange(len(texts)), np.diff(texts.starts))
-    word, first = np.nonzero(_unpack(known, count))
+    marked = np.flatnonzero(known)  # most words are of no class
+    row, first = _set_bits(known[marked])
+    word = marked[row]
     parts = [_shares(owner[word] * count + first, count, len(texts))]
     for reach in REACHES:
-        hit, second = np.nonzero(_unpack(_ahead(known, owner, reach)[word], count))
+        hit, second = _set_bits(_ahead(known, texts, owner, marked, reach)[row])
         parts.append(_shares((owner[word[hit]] * count + first[hit]) * count + second, count**2, len(texts)))
     bases = BUCKETS + np.cumsum([0, count, *[count**2] * (len(REACHES) - 1)])
     return Vectors(
@@ -146,17 +148,21 @@ def _pairs(texts: Block) -> Vectors:
     )
 
 
-def _ahead(known: U64, owner: I64, reach: int) -> U64:
-    """The classes of the next `reach` words of the same text, as bits."""
-    out = np.zeros_like(known)
-    for step in range(1, min(reach, len(known) - 1) + 1):
-        out[:-step] |= np.where(owner[step:] == owner[:-step], known[step:], np.uint64(0))
+def _ahead(known: U64, texts: Block, owner: I64, words: I64, reach: int) -> U64:
+    """The classes of the next `reach` words of the same text, as bits, for each of `words`."""
+    out = np.zeros(len(words), np.uint64)
+    last = texts.starts[owner[words] + 1] - 1
+    for step in range(1, reach + 1):
+        there = words + step
+        out |= np.where(there <= last, known[np.minimum(there, last)], np.uint64(0))
     return out
 
 
-def _unpack(bits: U64, count: int) -> npt.NDArray[np.uint8]:
-    """The lowest `count` bits of each number, shape (numbers, count)."""
-    return np.unpackbits(bits.astype("<u8").view(np.uint8).reshape(-1, 8), axis=1, count=count, bitorder="little")
+def _set_bits(numbers: U64) -> tuple[I64, I64]:
+    """Which number has which bit set, ascending."""
+    flags = np.unpackbits(numbers.astype("<u8").view(np.uint8), bitorder="little").view(np.bool_)
+    at = np.flatnonzero(flags)
+    return at >> 6, at & 63
 
 
 def _shares(keys: I64, columns: int, texts: int) -> Vectors:

@@ -20,6 +20,10 @@ EVALS = click.option(
     "--evals", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
     help="Scenarios of your own to keep out, beside the built-in bank: JSONL, .txt, .md, folder or bank. Repeatable.",
 )  # fmt: skip
+ENGINE = click.option("--engine", type=click.Choice(["local", "ray"]), help="Where the work runs (default local).")
+RAY_ADDRESS = click.option(
+    "--ray-address", help="An existing Ray cluster, used whole (default: one on this machine)."
+)
 WORKERS = click.option("--workers", type=int, help="Processes (default: one a core).")
 RUN = click.argument("run", type=click.Path(path_type=Path))
 
@@ -46,8 +50,8 @@ def cli() -> None:
 @EVALS
 @click.option("--language", help="ISO code of the texts (default en).")
 @click.option("--validation", type=float, help="Share held out for validation (default 0.02).")
-@click.option("--engine", type=click.Choice(["local", "ray"]), help="Where the work runs (default local).")
-@click.option("--ray-address", help="An existing Ray cluster, for --engine ray.")
+@ENGINE
+@RAY_ADDRESS
 @WORKERS
 @click.option("--shard", help="Make only one slice of the run, like 3/64; `storygen merge` makes one run of them.")
 @click.option("--max-usd", type=float, help="Hard cap on what a paid writer may spend.")
@@ -80,15 +84,15 @@ def make(dry_run: bool, config: Path | None, **options: Any) -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder of the merged run.")
 @click.option("--constitution", type=click.Path(path_type=Path), help="As given to the shards.")
 @EVALS
+@ENGINE
+@RAY_ADDRESS
 @WORKERS
-def merge(
-    runs: tuple[Path, ...], out: Path, constitution: Path | None, evals: tuple[Path, ...], workers: int | None
-) -> None:
+def merge(runs: tuple[Path, ...], **options: Any) -> None:
     """Make one run of all shards: global duplicates, top-up, splits, export, one report."""
     from storygen import engines, shards
 
-    given = _settings(None, {"out": out, "constitution": constitution, "evals": evals, "workers": workers})
-    with engines.open_engine("local", given.workers) as engine:
+    given = _settings(None, options)
+    with engines.open_engine(given.engine, given.workers, given.ray_address) as engine:
         outcome = shards.merge(runs, given, engine, progress.for_stream())
     click.echo(_summary(outcome))
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from storygen.errors import StorygenError
+from storygen.screens.buckets import Search, by_band
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,6 +31,7 @@ class Lost:
 
 
 def too_many_deaths() -> StorygenError:
+    """The error of workers that die whatever they are given."""
     return StorygenError(
         "Worker processes keep dying (killed, or out of memory).",
         "Everything so far is kept: run the same command again, with fewer --workers if memory is short.",
@@ -45,6 +47,10 @@ def whole(results: Iterable[R | Lost]) -> Iterator[R]:
 
 
 class Engine(Protocol):
+    @property
+    def search(self) -> Search:
+        """Finds the texts that share a bucket, for the global near-duplicate pass."""
+
     def map(self, function: Callable[[T], R], batches: Iterable[T]) -> Iterator[R | Lost]:
         """Results in the order of the batches; at most a few batches are in flight."""
 
@@ -60,6 +66,8 @@ class Engine(Protocol):
 
 class Serial:
     """Everything in this process."""
+
+    search: Search = staticmethod(by_band)
 
     def map(self, function: Callable[[T], R], batches: Iterable[T]) -> Iterator[R | Lost]:
         return map(function, batches)
@@ -78,6 +86,8 @@ class Serial:
 
 class Local:
     """`workers` processes of this machine, started fresh (spawn), so that none inherits locks or open files."""
+
+    search: Search = staticmethod(by_band)
 
     def __init__(self, workers: int) -> None:
         self.workers = workers

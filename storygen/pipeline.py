@@ -77,7 +77,7 @@ def make(settings: Settings, engine: Engine, progress: Progress) -> Outcome:
         ledger.put("kind", "make")
         watch, spec = Stopwatch(), settings.spec()
         plan = stages.plan(spec)
-        index = DuplicateIndex()
+        index = DuplicateIndex(engine.search)
         quota = Counter(plan.premise(i).cell for i in range(settings.n))
         wanted: Sequence[int] = range(settings.n)
         source, idle, missing = TopUp(plan, settings.n), 0, quota

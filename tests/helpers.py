@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from multiprocessing import synchronize
 from pathlib import Path
 from typing import Any
 
-from storygen import engines, pipeline, progress
+from storygen import engines, pipeline, progress, stages
 from storygen.ledger import Ledger, Made
 from storygen.records import Record
 from storygen.settings import Settings
@@ -77,3 +79,18 @@ def write_for_ever(folder: Path, ready: synchronize.Event) -> None:
             ledger.commit([made(idx)])
             if idx == 50:
                 ready.set()
+
+
+def deadly(deaths: Sequence[int], spec: stages.Spec, indexes: Sequence[int]) -> stages.Batch:
+    """`produce`, but that these indexes take the process with them."""
+    if not set(deaths).isdisjoint(indexes):
+        os._exit(1)
+    return stages.produce(spec, indexes)
+
+
+def once(marker: Path, spec: stages.Spec, indexes: Sequence[int]) -> stages.Batch:
+    """`produce`, in a process that is killed the first time."""
+    if not marker.exists():
+        marker.touch()
+        os._exit(1)
+    return stages.produce(spec, indexes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import Quiet, digests, make, read_jsonl
+from helpers import Quiet, deadly, digests, make, once, read_jsonl
 
 from storygen import engines, pipeline, quarantine, screening, stages
 from storygen.errors import ShortRun, StorygenError, UsageError
@@ -24,21 +23,6 @@ from storygen.writers.grammar import GrammarWriter
 
 N = 120
 POISON = 7
-
-
-def deadly(deaths: Sequence[int], spec: stages.Spec, indexes: Sequence[int]) -> stages.Batch:
-    """`produce`, but that these indexes take the process with them."""
-    if not set(deaths).isdisjoint(indexes):
-        os._exit(1)
-    return stages.produce(spec, indexes)
-
-
-def once(marker: Path, spec: stages.Spec, indexes: Sequence[int]) -> stages.Batch:
-    """`produce`, in a process that is killed the first time."""
-    if not marker.exists():
-        marker.touch()
-        os._exit(1)
-    return stages.produce(spec, indexes)
 
 
 @pytest.fixture(scope="module")

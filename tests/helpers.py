@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import synchronize
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from storygen import engines, pipeline, progress, stages
@@ -94,3 +97,33 @@ def once(marker: Path, spec: stages.Spec, indexes: Sequence[int]) -> stages.Batc
         marker.touch()
         os._exit(1)
     return stages.produce(spec, indexes)
+
+
+class FakeFilesystem:
+    """What `publish` asks of a filesystem, kept in memory under the given type's name."""
+
+    def __init__(self, type_name: str) -> None:
+        self.type_name = type_name
+        self.files: dict[str, bytes] = {}
+        self.written: list[str] = []
+        self.moved: list[str] = []
+
+    def create_dir(self, path: str, recursive: bool = True) -> None:
+        pass
+
+    def get_file_info(self, path: Any) -> Any:
+        if not isinstance(path, str):
+            return []
+        found = path in self.files
+        return SimpleNamespace(path=path, is_file=found, size=len(self.files[path]) if found else None)
+
+    @contextmanager
+    def open_output_stream(self, path: str) -> Iterator[io.BytesIO]:
+        file = io.BytesIO()
+        yield file
+        self.files[path] = file.getvalue()
+        self.written.append(path)
+
+    def move(self, path: str, to: str) -> None:
+        self.files[to] = self.files.pop(path)
+        self.moved.append(path)

@@ -21,9 +21,10 @@ EVALS = click.option(
     help="Scenarios of your own to keep out, beside the built-in bank: JSONL, .txt, .md, folder or bank. Repeatable.",
 )  # fmt: skip
 OUT = click.option(
-    "--out", metavar="PATH|URI", help="The run's folder (default out/corpus), or a URI that pyarrow opens (s3:// gs:// hdfs:// file://). "
-    "To a URI the whole run is streamed from --scratch at its end, each file aside and moved into place (in object "
-    "stores it appears when whole), the manifest last.",
+    "--out", metavar="PATH|URI",
+    help="The run's folder (default out/corpus), or a URI that pyarrow opens (s3:// gs:// hdfs:// file://). To a URI "
+    "the whole run is streamed from --scratch at its end, each file aside and moved into place (in object stores it "
+    "appears when whole), the manifest last.",
 )  # fmt: skip
 SCRATCH = click.option(
     "--scratch", type=click.Path(path_type=Path),
@@ -139,7 +140,7 @@ def report(run: Path) -> None:
     from storygen.ledger import Ledger
 
     with Ledger.read(run) as ledger:
-        finish.write_report(ledger)
+        finish.rebuild(ledger)
     click.echo(f"Open {run / 'report.html'}")
 
 

@@ -2,7 +2,8 @@
 
 One row of `drafts` a text (its export line as made), one row of `screened` once the per-record screens have looked at
 it, one row of `duplicates` where an earlier text is near. A text is kept iff it is screened, has no reason in either,
-and no reviewer dropped it; nothing is ever deleted or overwritten.
+and no reviewer dropped it; nothing is ever deleted or overwritten. (`spare` alone is worked out anew each time: texts
+that are more than the run is to export since a reviewer let others back in.)
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import socket
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -52,6 +54,7 @@ CREATE TABLE IF NOT EXISTS batches (
 CREATE TABLE IF NOT EXISTS decisions (
     number INTEGER PRIMARY KEY, idx INTEGER NOT NULL, reviewer TEXT NOT NULL, at REAL NOT NULL, choice TEXT NOT NULL,
     note TEXT NOT NULL, queue TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS spare (idx INTEGER PRIMARY KEY);
 CREATE INDEX IF NOT EXISTS decisions_idx ON decisions (idx, reviewer, number);
 """
 
@@ -59,16 +62,19 @@ CREATE INDEX IF NOT EXISTS decisions_idx ON decisions (idx, reviewer, number);
 _STATE = """
 CREATE TEMP VIEW IF NOT EXISTS state AS
 SELECT d.idx, d.id, d.kind, d.cell, d.family,
-       COALESCE(s.stage, CASE WHEN u.idx IS NULL THEN NULL ELSE 'duplicates' END) AS stage,
-       COALESCE(s.reason, u.reason) AS reason,
+       COALESCE(s.stage, CASE WHEN u.idx IS NULL THEN NULL ELSE 'duplicates' END,
+                CASE WHEN p.idx IS NULL THEN NULL ELSE 'quota' END) AS stage,
+       COALESCE(s.reason, u.reason, CASE WHEN p.idx IS NULL THEN NULL ELSE 'quota:spare' END) AS reason,
        CASE WHEN s.reason IS NULL THEN u.evidence ELSE s.evidence END AS evidence,
        s.score, s.nearest, o.choice,
        CASE WHEN s.idx IS NULL THEN 'pending'
+            WHEN p.idx IS NOT NULL THEN 'rejected'
             WHEN o.choice = 'keep' THEN 'kept'
             WHEN COALESCE(s.reason, u.reason) IS NOT NULL THEN 'rejected'
             WHEN o.choice = 'drop' THEN 'dropped'
             ELSE 'kept' END AS state
-FROM drafts d LEFT JOIN screened s USING (idx) LEFT JOIN duplicates u USING (idx) LEFT JOIN (
+FROM drafts d LEFT JOIN screened s USING (idx) LEFT JOIN duplicates u USING (idx)
+LEFT JOIN spare p USING (idx) LEFT JOIN (
     SELECT idx, MIN(choice) AS choice FROM (
         SELECT idx, choice, ROW_NUMBER() OVER (PARTITION BY idx, reviewer ORDER BY number DESC) AS last
         FROM decisions)
@@ -243,6 +249,12 @@ class Ledger:
             )
             db.executemany("INSERT OR IGNORE INTO near VALUES (?, ?, ?)", list(near))
 
+    def put_spare(self, indexes: Iterable[int]) -> None:
+        """The texts that are left out since their cells are full, in place of those named before."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM spare")
+            db.executemany("INSERT INTO spare VALUES (?)", [(idx,) for idx in indexes])
+
     def take(self, other: Path) -> None:
         """Every draft, verdict, failure and call of another run's ledger; what is here already stays."""
         self._db.execute("ATTACH ? AS other", (str(other / "run.db"),))
@@ -313,6 +325,10 @@ class Ledger:
         names = ", ".join(columns)
         rows = self._db.execute(f"SELECT {names}, COUNT(*) FROM state GROUP BY {names} ORDER BY {names}")
         return {tuple(r[:-1]): int(r[-1]) for r in rows}
+
+    def kept_by_cell(self) -> Counter[str]:
+        """How many texts of each cell are kept."""
+        return Counter({cell: n for (cell, state), n in self.counts("cell", "state").items() if state == "kept"})
 
     def failures(self) -> list[tuple[int, str, str, str, str]]:
         return list(self._db.execute("SELECT idx, kind, cell, reason, detail FROM failures ORDER BY idx"))

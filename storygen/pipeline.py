@@ -79,13 +79,15 @@ def make(settings: Settings, engine: Engine, progress: Progress) -> Outcome:
         plan = stages.plan(spec)
         index = DuplicateIndex(engine.search)
         quota = Counter(plan.premise(i).cell for i in range(settings.n))
+        ledger.put("quota", quota)
+        ledger.put_spare(())
         wanted: Sequence[int] = range(settings.n)
         source, idle, missing = TopUp(plan, settings.n), 0, quota
         while True:
             stopped = write_and_screen(wanted, settings, ledger, plan, engine, progress, watch)
             with watch.stage("duplicates"):
                 find_duplicates(ledger, index, progress)
-            before, missing = missing.total(), quota - kept_by_cell(ledger)
+            before, missing = missing.total(), quota - ledger.kept_by_cell()
             idle = idle + 1 if before - missing.total() <= GAIN * len(wanted) else 0
             hopeless = missing == quota and idle >= max(2, -(-HOPELESS // settings.n))
             if not missing or stopped or hopeless or idle >= ROUNDS:
@@ -200,10 +202,6 @@ def find_duplicates(ledger: Ledger, index: DuplicateIndex, progress: Progress, t
 def text_of(ledger: Ledger, idx: int, text_field: str = "") -> str:
     """The text that screens read, of one row of the ledger."""
     return stages.parse(ledger.line(idx), idx, "", "", text_field).text
-
-
-def kept_by_cell(ledger: Ledger) -> Counter[str]:
-    return Counter({cell: n for (cell, state), n in ledger.counts("cell", "state").items() if state == "kept"})
 
 
 def chunks(todo: Sequence[Any]) -> Iterator[tuple[Any, ...]]:

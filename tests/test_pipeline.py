@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -182,14 +183,59 @@ def test_dropped_texts_are_made_up_for_in_their_cells(run: Path, tmp_path: Path)
     with Ledger.hold(folder) as ledger:
         victim = next(iter(ledger.rows("state = 'kept'", lines=False)))
         ledger.decide(victim.idx, "me", "drop", "not good", "kept", 0.0)
-        before = pipeline.kept_by_cell(ledger)
+        before = ledger.kept_by_cell()
     outcome = make(folder, n=80)
     assert not outcome.already_done
     assert outcome.kept == 80
     with Ledger.read(folder) as ledger:
-        after = pipeline.kept_by_cell(ledger)
+        after = ledger.kept_by_cell()
         assert after[victim.cell] == before[victim.cell] + 1
     assert victim.id not in {r["id"] for r in lines(folder)}
+
+
+def rejects(folder: Path) -> list[Any]:
+    with Ledger.read(folder) as ledger:
+        return list(ledger.rows("state = 'rejected'", lines=False))
+
+
+def test_a_text_that_is_let_back_in_takes_the_place_of_the_one_made_for_it(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    victim = rejects(folder)[0]
+    with Ledger.read(folder) as ledger:
+        ledger.decide(victim.idx, "me", "keep", "a false alarm", "contamination", 0.0)
+    assert finish.export_to(folder, tmp_path / "early", "jsonl").counts == finish.export_to(
+        run, tmp_path / "before", "jsonl"
+    ).counts  # fmt: skip
+    outcome = make(folder)
+    assert (outcome.kept, outcome.already_done) == (N, False)
+    assert victim.id in {r["id"] for r in lines(folder)}
+    (spare,) = [r for r in read_jsonl(folder / "rejected.jsonl") if r["reason"] == "quota:spare"]
+    with Ledger.read(folder) as ledger:
+        (row,) = ledger.rows("id = ?", (spare["id"],))
+    assert row.cell == victim.cell
+    assert row.idx == max(r.idx for r in rows_of(folder, victim.cell))
+    assert json.loads((folder / "report.json").read_text(encoding="utf-8"))["sum"]["adds_up"]
+    with Ledger.read(folder) as ledger:
+        ledger.decide(victim.idx, "me", "undo", "", "contamination", 1.0)
+    assert make(folder).kept == N
+    assert digests(folder) == digests(run)
+
+
+def rows_of(folder: Path, cell: str) -> list[Any]:
+    with Ledger.read(folder) as ledger:
+        return list(ledger.rows("cell = ?", (cell,), lines=False))
+
+
+def test_a_report_built_again_has_its_hash_in_the_manifest(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    shutil.copytree(run, folder)
+    with Ledger.read(folder) as ledger:
+        finish.rebuild(ledger)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    for name, facts in manifest["files"].items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == facts["sha256"], name
+    assert make(folder).already_done
 
 
 def test_a_run_that_cannot_reach_n_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

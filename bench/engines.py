@@ -1,6 +1,6 @@
 """The Ray engine beside the local one: whole runs in turn on the same cores, Ray's start-up included.
 
-    python bench/ray.py [20000] [--turns 2] [--write]
+    python bench/engines.py [20000] [--turns 2] [--write]
 
 Prints seconds and peak memory of each, the ratio of the best of each engine, and whether the bytes are the same. With
 --write the table goes to docs/benchmarks.md.

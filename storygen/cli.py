@@ -227,6 +227,8 @@ def _settings(config: Path | None, options: dict[str, Any]) -> Any:
 
     given = {k: v for k, v in options.items() if v is not None and v != ()}
     values = {**(read_config(config) if config else {}), **given}
+    if values.get("writer") == "gguf":  # the packaged model rewrites for the worse: only where it is asked to
+        values.setdefault("revise", False)
     if "mix" in values:
         values["mix"] = parse_mix(values["mix"])
     if "shard" in values:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,15 +19,18 @@ import pytest
 from helpers import Quiet
 from pydantic import BaseModel
 
-from storygen import stages
+from storygen import cli, stages
 from storygen.errors import WriterError
 from storygen.ledger import Ledger
+from storygen.records import KINDS, Kind, StoryDraft
 from storygen.settings import Settings
 from storygen.stages import Spec
 from storygen.writers import Writer, open_models, run
 from storygen.writers.anthropic import Claude
+from storygen.writers.bounds import bounded
 from storygen.writers.prompts import Prompt, Prompts
 from storygen.writers.replies import read
+from storygen.writers.schemas import schema
 
 
 class Small(BaseModel):
@@ -36,13 +41,13 @@ class Small(BaseModel):
 @pytest.fixture(scope="module")
 def llama() -> Iterator[str]:
     """The URL of one llama.cpp server for all tests here."""
-    model = open_models.serve(open_models.gguf(""))
+    model = open_models.serve(open_models.gguf(""), small=True)
     yield str(model._client.base_url).rstrip("/")
     asyncio.run(model.close())
 
 
-def prompt(text: str, schema: type[BaseModel] = Small, most: int = 60) -> Prompt:
-    return Prompt("draft", "You are a clerk.", text, schema, most)
+def prompt(text: str, wanted: type[BaseModel] = Small, most: int = 60) -> Prompt:
+    return Prompt("draft", "You are a clerk.", text, wanted, most)
 
 
 @contextmanager
@@ -93,6 +98,48 @@ def test_the_openai_protocol_gives_what_the_schema_asks_for(llama: str) -> None:
             Small.model_validate_json(reply.text)
         else:
             assert reply.problem == "truncated"
+
+
+def test_a_bounded_model_ends_by_itself_and_in_the_schema(llama: str) -> None:
+    """What the packaged model is held to: whole sentences, about as many words as were asked for, no last token."""
+
+    async def ask() -> Any:
+        model = open_models.Served(llama, "m", "none", bounds=True)
+        try:
+            question = prompt("Write a story about a bridge keeper.", StoryDraft, 900)
+            return read((await model.ask(replace(question, words=60))).raw)
+        finally:
+            await model.close()
+
+    reply = asyncio.run(ask())
+    assert reply.problem == ""
+    draft = StoryDraft.model_validate_json(reply.text)
+    assert 15 < len(draft.text.split()) < 150
+    assert draft.text[-1] in ".!?"
+    assert len(draft.title) < 100
+
+
+@pytest.mark.parametrize("step", ["draft", "revise", "judge"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_string_of_a_bounded_schema_is_bounded_and_what_it_allows_is_valid(step: str, kind: Kind) -> None:
+    wanted = bounded(schema(step, kind), 100)
+
+    def least(node: dict[str, Any]) -> Any:
+        """The shortest value that a node allows, as near as makes no odds."""
+        if "const" in node or "enum" in node:
+            return node.get("const", node.get("enum", [None])[0])
+        if node["type"] == "object":
+            return {name: least(inner) for name, inner in node["properties"].items()}
+        if node["type"] == "array":
+            return [least(inner) for inner in node.get("prefixItems", [node.get("items")])]
+        assert node["type"] == "string"
+        assert "*" not in node["pattern"]
+        assert "+" not in node["pattern"]
+        sentence = "The keeper counted the barges twice that night."
+        known = ["The Short Week", "honesty", *(" ".join([sentence] * n) for n in (1, 4, 7, 8))]
+        return next(text for text in known if re.fullmatch(node["pattern"], text))
+
+    schema(step, kind).model_validate(least(wanted))
 
 
 def test_the_messages_protocol_of_llama_cpp_answers_the_anthropic_sdk(llama: str) -> None:
@@ -173,6 +220,16 @@ def test_a_server_that_dies_in_mid_run_is_noticed_and_named(tmp_path: Path, monk
         with pytest.raises(WriterError, match=r"The server at http://127\.0\.0\.1.*turned every request away"):
             run.write(range(20), settings, ledger, stages.plan(Spec()), Quiet())
         assert len(ledger.attempted()) < 20
+
+
+def test_the_packaged_model_rewrites_only_where_it_is_told_to() -> None:
+    def revise(**given: Any) -> bool:
+        return bool(cli._settings(None, given).revise)
+
+    assert not revise(writer="gguf")
+    assert revise(writer="gguf", revise=True)
+    assert revise(writer="gguf:some.gguf")
+    assert revise(writer="anthropic:m")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

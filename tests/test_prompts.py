@@ -60,6 +60,17 @@ def test_every_template_is_whole_and_concrete(premises: list[Premise], templates
         assert "{" not in prompt.user
 
 
+def test_a_brief_prompt_has_the_case_and_little_else(plan: Plan, premises: list[Premise], templates: Prompts) -> None:
+    brief = prompts.load(plan.tables, constitution.load(), brief=True)
+    for premise in premises[:60]:
+        short, whole = brief.draft(premise), templates.draft(premise)
+        assert premise.ai_name in short.user
+        assert "{" not in short.user
+        assert short.size < whole.size / 3
+        assert (short.schema, short.words) == (whole.schema, premise.words)
+        assert not any(text in short.user for text in templates.exemplars[premise.kind])
+
+
 def test_the_reviser_has_the_clauses_in_full_and_the_writer_does_not(
     premises: list[Premise], templates: Prompts
 ) -> None:

@@ -22,6 +22,11 @@ class Writer:
     def paid(self) -> bool:
         return self.source in ("anthropic", "anthropic-batch")
 
+    @property
+    def packaged(self) -> bool:
+        """The small model that comes as a wheel: it shows that the path works, not what a model can write."""
+        return self.source == "gguf" and not self.model
+
 
 def parse_writer(text: str) -> Writer:
     """The writer that a `--writer` value names. Raises UsageError, naming what is known."""

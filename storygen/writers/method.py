@@ -16,7 +16,7 @@ from storygen import stages
 from storygen.calls import UNANSWERED, Call
 from storygen.errors import WriterError
 from storygen.records import Draft, Premise, Record, record
-from storygen.screens import conduct
+from storygen.screens import conduct, form
 from storygen.screens.contamination import Contamination
 from storygen.text import block
 from storygen.writers.prompts import Prompt, Prompts
@@ -61,7 +61,7 @@ class Lost:
 
 
 Next = Ask | Finished | Lost
-Passes = Callable[[Record], bool]
+Passes = Callable[[Record, str], bool]  # a text, and the step that it is to go to
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Method:
         dropped = False
         made: Record | None = None
         for step in self.steps:
-            if made is not None and not self.passes(made):
+            if made is not None and not self.passes(made, step):
                 dropped = True
                 break  # the later stage will drop it again and say why: nothing more is paid for it
             answer, reply, asked = _settle(step, premise, [c for c in calls if c.step == step])
@@ -158,10 +158,10 @@ def _with_scores(made: Record, judgement: Judgement) -> Record:
 
 
 def screens(contamination: Contamination) -> Passes:
-    """Conduct and contamination, as the later stage runs them, over one text."""
+    """Conduct and contamination, as the later stage runs them, over one text; form too once nobody rewrites it."""
 
-    def passes(made: Record) -> bool:
-        if not conduct.screen([made]).kept:
+    def passes(made: Record, step: str) -> bool:
+        if not conduct.screen([made]).kept or (step == "judge" and not form.screen([made]).kept):
             return False
         return contamination.look([made], block([made.text]))[made.id].verdict is None
 

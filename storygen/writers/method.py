@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from storygen import stages
 from storygen.calls import UNANSWERED, Call
 from storygen.errors import WriterError
+from storygen.quarantine import guarded
 from storygen.records import Draft, Premise, Record, record
 from storygen.screens import conduct, form
 from storygen.screens.contamination import Contamination
@@ -158,12 +159,19 @@ def _with_scores(made: Record, judgement: Judgement) -> Record:
 
 
 def screens(contamination: Contamination) -> Passes:
-    """Conduct and contamination, as the later stage runs them, over one text; form too once nobody rewrites it."""
+    """Conduct and contamination, as the later stage runs them, over one text; form too once nobody rewrites it.
 
-    def passes(made: Record, step: str) -> bool:
+    A text that makes them raise does not pass: the later stage quarantines it by name.
+    """
+
+    def look(made: Record, step: str) -> bool:
         if not conduct.screen([made]).kept or (step == "judge" and not form.screen([made]).kept):
             return False
         return contamination.look([made], block([made.text]))[made.id].verdict is None
+
+    def passes(made: Record, step: str) -> bool:
+        (found,) = guarded(lambda some: [look(one, step) for one in some], [made], lambda one, error: False)
+        return found
 
     return passes
 

@@ -9,6 +9,7 @@ that are more than the run is to export since a reviewer let others back in.)
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import socket
@@ -16,7 +17,6 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -277,17 +277,19 @@ class Ledger:
         )
 
     def signatures(
-        self, after: AbstractSet[int] = frozenset()
+        self, after: npt.NDArray[np.int64] | None = None
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
         """Indexes (ascending) and MinHash signatures, shape (len, 128), of texts that reached the duplicates stage.
 
         Those in `after` are left out.
         """
-        ids = [i for (i,) in self._db.execute("SELECT idx FROM screened WHERE signature IS NOT NULL ORDER BY idx")]
-        indexes = np.array([i for i in ids if i not in after], np.int64)
+        rows = self._db.execute("SELECT idx FROM screened WHERE signature IS NOT NULL ORDER BY idx")
+        ids = np.fromiter((i for (i,) in rows), np.int64)
+        fresh = np.ones(len(ids), np.bool_) if after is None else ~np.isin(ids, after)
+        indexes = ids[fresh]
         out = np.empty((len(indexes), 128), np.uint32)
-        rows = self._db.execute("SELECT idx, signature FROM screened WHERE signature IS NOT NULL ORDER BY idx")
-        for k, blob in enumerate(blob for i, blob in rows if i not in after):
+        rows = self._db.execute("SELECT signature FROM screened WHERE signature IS NOT NULL ORDER BY idx")
+        for k, (blob,) in enumerate(itertools.compress(rows, fresh)):
             out[k] = np.frombuffer(blob, np.uint32)
         return indexes, out
 

@@ -148,9 +148,9 @@ class DuplicateIndex:
         self._dropped: Bools = np.empty(0, np.bool_)
 
     @property
-    def indexes(self) -> frozenset[int]:
-        """The indexes added so far."""
-        return frozenset(self._indexes.tolist())
+    def indexes(self) -> I64:
+        """The indexes added so far, ascending."""
+        return self._indexes
 
     def add(
         self, indexes: Sequence[int] | I64, signed: U32, texts: Texts, identify: Callable[[int], str] | None = None
@@ -166,8 +166,10 @@ class DuplicateIndex:
         if np.any(merged[1:] == merged[:-1]):
             raise ValueError("an index was added twice")
         fresh = order >= len(self._indexes)
-        if len(self._indexes) or np.any(order[1:] < order[:-1]):
-            signed = np.concatenate((self._signed, signed))[order]
+        if len(self._indexes):
+            signed = np.concatenate((self._signed, signed))
+        if np.any(order[1:] < order[:-1]):  # else no second copy of all signatures
+            signed = signed[order]
         self._indexes, self._signed = merged, signed
         self._dropped = np.concatenate((self._dropped, np.zeros(len(new), np.bool_)))[order]
         judge = _Judge(merged, signed, _Shingled(texts), identify)

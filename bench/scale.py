@@ -90,7 +90,7 @@ def top_up(folder: Path, n: int) -> None:
 
 def split(folder: Path, n: int) -> None:
     with Ledger.read(folder) as ledger:
-        export.split(ledger.rows("state = 'kept'", lines=False), ledger.near_pairs(), SHARE)
+        export.split(ledger.kept(), ledger.near_pairs(), SHARE)
 
 
 def write_data(folder: Path, n: int) -> None:

@@ -322,6 +322,10 @@ class Ledger:
             found = [*r[:8], json.loads(r[8] or "{}"), r[9] or 0.0, json.loads(r[10] or "{}"), *r[11:]]
             yield Row(*found)
 
+    def kept(self) -> Iterator[tuple[int, str, str]]:
+        """(idx, kind, family) of what is kept, in index order."""
+        yield from self._db.execute("SELECT idx, kind, family FROM state WHERE state = 'kept' ORDER BY idx")
+
     def counts(self, *columns: str) -> dict[tuple[Any, ...], int]:
         """Texts by the given columns of the state view, e.g. counts("kind", "state", "stage", "reason")."""
         names = ", ".join(columns)

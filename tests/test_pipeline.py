@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from helpers import Quiet, digests, make, read_jsonl
 
-from storygen import engines, finish, pipeline, shards
+from storygen import engines, export, finish, pipeline, shards
 from storygen.errors import FolderError, ShortRun, UsageError
 from storygen.ledger import Ledger
 from storygen.records import Record, Screened
@@ -305,3 +305,15 @@ def test_the_datasets_library_loads_a_run_by_kind(run: Path, tmp_path: Path, for
     ids = [identity for splits in found.values() for split in splits.values() for identity in split]
     assert sorted(ids) == sorted(r["id"] for r in lines(run))
     assert found["story"].keys() == {"train", "validation"}
+
+
+def test_near_pairs_join_families_on_one_side() -> None:
+    rows = [(k, "story", f"family-{k // 5}") for k in range(200)]
+    near = [(2, 57, 0.6), (58, 113, 0.6), (3, 999, 0.9)]  # 0, 11 and 22 are one component; 999 is not kept
+    counts, validation = export.split(rows, near, 0.5)
+    assert counts == {"story": {"train": 200 - len(validation), "validation": len(validation)}}
+    assert 80 <= len(validation) <= 100
+    sides = [{k in validation for k in range(5 * f, 5 * f + 5)} for f in range(40)]
+    assert all(len(side) == 1 for side in sides)
+    assert sides[0] == sides[11] == sides[22]
+    assert export.split([], [], 0.5) == ({}, set())

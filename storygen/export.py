@@ -47,24 +47,22 @@ def split(
     indexes, kind_of, family_of = np.array(columns, np.int64).reshape(-1, 3).T
     part = _joined(len(families), _families(near, indexes, family_of))[family_of]
 
-    sizes = np.zeros((len(families), len(kinds)), np.int64)
-    np.add.at(sizes, (part, kind_of), 1)
-    totals = sizes.sum(axis=0)
-    target = [round(share * total) for total in totals.tolist()]
-    have = [0] * len(kinds)
+    totals = np.bincount(kind_of, minlength=len(kinds)).tolist()
+    target, have = [round(share * total) for total in totals], [0] * len(kinds)
     parts, first = np.unique(part, return_index=True)
-    order = sorted(
-        zip(parts.tolist(), indexes[first].tolist(), strict=True),
-        key=lambda p: xxhash.xxh3_64_intdigest(f"split:{p[1]}".encode()),
-    )
+    cells, sizes = np.unique(part * np.int64(len(kinds)) + kind_of, return_counts=True)
+    begins = np.append(np.searchsorted(cells, parts * np.int64(len(kinds))), len(cells)).tolist()
+    ranks = [xxhash.xxh3_64_intdigest(f"split:{smallest}".encode()) for smallest in indexes[first].tolist()]
     chosen = []
-    for component, _ in order:
-        new = sizes[component].tolist()
-        if all(h + s <= t for h, s, t in zip(have, new, target, strict=True) if s):
-            chosen.append(component)
-            have = [h + s for h, s in zip(have, new, strict=True)]
+    for k in sorted(range(len(parts)), key=ranks.__getitem__):
+        here = slice(begins[k], begins[k + 1])
+        new = dict(zip((cells[here] % len(kinds)).tolist(), sizes[here].tolist(), strict=True))
+        if all(have[kind] + size <= target[kind] for kind, size in new.items()):
+            chosen.append(parts[k])
+            for kind, size in new.items():
+                have[kind] += size
     validation = set(indexes[np.isin(part, chosen)].tolist())
-    counts = zip(kinds, totals.tolist(), have, strict=True)
+    counts = zip(kinds, totals, have, strict=True)
     return {kind: {"train": total - held, "validation": held} for kind, total, held in counts}, validation
 
 

@@ -6,6 +6,7 @@ import errno
 import os
 import sqlite3
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,8 +33,9 @@ SCRATCH = click.option(
 )  # fmt: skip
 ENGINE = click.option("--engine", type=click.Choice(["local", "ray"]), help="Where the work runs (default local).")
 RAY_ADDRESS = click.option(
-    "--ray-address", help="An existing Ray cluster, used whole (default: one on this machine)."
-)
+    "--ray-address",
+    help="An existing Ray cluster, used whole; its nodes need this storygen and the paths given (default: a new one).",
+)  # fmt: skip
 WORKERS = click.option("--workers", type=int, help="Processes (default: one a core).")
 RUN = click.argument("run", type=click.Path(path_type=Path))
 
@@ -295,6 +297,11 @@ def _guarded(run: Callable[[], Any]) -> int:
         return 0
     except (OSError, sqlite3.OperationalError) as error:
         return _fail(1, *_disk(error))
+    except Exception:  # a fault of ours: the whole of it for a report, but no key that may stand in it
+        from storygen.writers.keys import scrub
+
+        click.echo(scrub(traceback.format_exc()), err=True)
+        return 1
 
 
 def _disk(error: OSError | sqlite3.OperationalError) -> tuple[str, str]:

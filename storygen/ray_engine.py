@@ -6,16 +6,19 @@ starts a lost shard again elsewhere, and what has arrived is in the ledger. The 
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, TypeVar
 
+from storygen import __version__
 from storygen.engines import Lost
 from storygen.errors import UsageError
 from storygen.ray_search import by_shuffle
 from storygen.screens.buckets import Search
+from storygen.settings import content_hash
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -54,7 +57,7 @@ class RayEngine:
         flying: deque[tuple[T, Any]] = deque()
         try:
             for batch in batches:
-                flying.append((batch, self._remote.remote(shared, batch)))
+                flying.append((batch, self._remote.remote(version(), shared, batch)))
                 if len(flying) > 2 * self.workers:
                     yield self._get(*flying.popleft())
             while flying:
@@ -84,5 +87,16 @@ class RayEngine:
         self._ray.shutdown()
 
 
-def _call(function: Callable[[T], R], batch: T) -> R:
+@functools.cache
+def version() -> str:
+    """What decides the bytes beside the settings: the package and what travels with it."""
+    return f"{__version__}, tables {content_hash()}"
+
+
+def _call(driver: str, function: Callable[[T], R], batch: T) -> R:
+    """On a worker, whose node may have another storygen than the driver; raises UsageError then."""
+    if driver != version():
+        raise UsageError(
+            f"A node of the cluster has storygen {version()}; this is {driver}.", "Install the same on all nodes."
+        )
     return function(batch)

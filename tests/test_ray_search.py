@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from helpers import Quiet, deadly
 
-from storygen import pipeline, ray_search, stages
+from storygen import pipeline, ray_engine, ray_search, stages
+from storygen.errors import UsageError
 from storygen.ledger import Ledger
 from storygen.ray_engine import RayEngine
 from storygen.screens import buckets
@@ -79,3 +80,9 @@ def test_a_premise_that_kills_its_worker_is_quarantined(
     assert (outcome.kept, outcome.failed) == (20, 1)
     with Ledger.read(tmp_path / "run") as ledger:
         assert [(idx, reason) for idx, _, _, reason, _ in ledger.failures()] == [(7, "quarantine:worker-died")]
+
+
+def test_a_node_with_another_storygen_is_refused(engine: RayEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "version", lambda: "0.0.9, tables 0")
+    with pytest.raises(UsageError, match=r"A node of the cluster has storygen .*; this is 0.0.9"):
+        list(engine.map(len, [(1, 2)]))

@@ -34,7 +34,7 @@ SCRATCH = click.option(
 ENGINE = click.option("--engine", type=click.Choice(["local", "ray"]), help="Where the work runs (default local).")
 RAY_ADDRESS = click.option(
     "--ray-address",
-    help="An existing Ray cluster, used whole; its nodes need this storygen and the paths given (default: a new one).",
+    help="An existing Ray cluster, used whole; its nodes need this storygen and the paths given (default: local).",
 )  # fmt: skip
 WORKERS = click.option("--workers", type=int, help="Processes (default: one a core).")
 RUN = click.argument("run", type=click.Path(path_type=Path))

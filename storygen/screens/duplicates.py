@@ -111,12 +111,12 @@ class _Shingled:
         self._kept: OrderedDict[int, tuple[str, U64]] = OrderedDict()
 
     def __call__(self, index: int) -> tuple[str, U64]:
-        """The folded text and its sorted distinct shingles."""
+        """The text and its sorted distinct shingles."""
         if index in self._kept:
             self._kept.move_to_end(index)
             return self._kept[index]
         text = self._texts(index)
-        found = fold(text), np.unique(shingles(block([text]))[0])
+        found = text, np.unique(shingles(block([text]))[0])
         self._kept[index] = found
         self._room -= len(found[1])
         while self._room < 0 and len(self._kept) > 1:
@@ -211,7 +211,7 @@ class _Judge:
         if score < THRESHOLD:
             return False
         other = self._identify(early) if self._identify else early
-        reason = "duplicate:exact" if a == b else "duplicate:near"
+        reason = "duplicate:exact" if score == 1.0 and fold(a) == fold(b) else "duplicate:near"
         self.verdicts.append((late, reason, {"score": round(score, 4), "threshold": THRESHOLD, "other": other}))
         return True
 

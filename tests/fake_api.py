@@ -112,6 +112,7 @@ class FakeApi:
         self.remaining: int | None = None
         self.cached: set[str] = set()
         self.caches = True
+        self.echoes = False  # a model or a proxy that repeats the key in what it writes
         self.lose_creates = 0
         self.cut_results = 0
         self.lock = threading.Lock()
@@ -197,6 +198,8 @@ class FakeApi:
             self.generated[name] += 1
         fault = self.fault(params, turn, MODEL_FAULTS)
         body = json.dumps(answer(params, fault))
+        if self.echoes:
+            body = body.replace("The short week", f"Bearer {self.key}")
         stop = "end_turn"
         if fault == "truncated":
             body, stop = body[: len(body) // 2], "max_tokens"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from storygen.calls import Batch, Call
 from storygen.errors import WriterError
-from storygen.writers import trouble
+from storygen.writers import keys, trouble
 from storygen.writers.limiter import Limiter
 from storygen.writers.method import Ask
 from storygen.writers.replies import read
@@ -286,7 +286,7 @@ class Batches:
         details = [read(c.reply).detail for c in calls if c.reply is not None and c.problem == "errored"]
         if details and len(details) == len(calls) and details[0].startswith(STOPS):
             status = {"not_found_error": 404, "billing_error": 402}.get(details[0].partition(":")[0], 401)
-            found = trouble.Trouble("fatal", trouble.scrub(details[0]), status=status)
+            found = trouble.Trouble("fatal", keys.scrub(details[0]), status=status)
             raise trouble.fatal(found, self._model.who, self._model.name)
 
     async def _results(self, remote: str) -> AsyncIterator[dict[str, Any]]:

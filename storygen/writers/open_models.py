@@ -21,7 +21,7 @@ from outlines.types import JsonSchema
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from storygen.errors import WriterError
-from storygen.writers import Writer, trouble
+from storygen.writers import Writer, keys, trouble
 from storygen.writers.bounds import bounded
 from storygen.writers.prompts import Prompt
 from storygen.writers.replies import completion, errored, read
@@ -62,7 +62,7 @@ class Served:
                 return Answer(result.to_json(indent=None))
 
         client = openai.AsyncOpenAI(base_url=url, api_key=key, max_retries=0, timeout=TIMEOUT)
-        self.who, self.name = f"The server at {trouble.scrub(url)}", name
+        self.who, self.name = f"The server at {keys.scrub(url)}", name
         self._client, self._model, self._keep, self._bounds = client, Kept(client, name), keep, bounds
 
     async def ask(self, prompt: Prompt) -> Answer:
@@ -89,7 +89,7 @@ class Served:
             Canary.model_validate_json(reply.text)
         except ValidationError:
             raise WriterError(
-                f"{self.who} ignores schemas: asked for a fixed JSON object it said {reply.text[:60]!r}.",
+                f"{self.who} ignores schemas: asked for a fixed JSON object it said {keys.scrub(reply.text)[:60]!r}.",
                 "Structured outputs need vLLM 0.12 or later, SGLang, or llama.cpp's server.",
             ) from None
 
@@ -160,6 +160,7 @@ async def open_model(writer: Writer) -> Source:
     if writer.source == "gguf":
         model = serve(gguf(writer.model), writer.packaged)
     else:
+        keys.check("OPENAI_API_KEY")
         model = Served(writer.url, writer.model, os.environ.get("OPENAI_API_KEY") or "none")
     try:
         await model.canary()
@@ -205,7 +206,7 @@ def serve(path: Path, small: bool = False) -> Served:
 
 
 def _first_line(error: Exception) -> str:
-    told = trouble.scrub(str(error)).strip() or type(error).__name__
+    told = keys.scrub(str(error)).strip() or type(error).__name__
     return told.splitlines()[0][:200].rstrip(".")
 
 

@@ -114,7 +114,7 @@ class FakeApi:
         self.caches = True
         self.echoes = False  # a model or a proxy that repeats the key in what it writes
         self.lose_creates = 0
-        self.cut_results = 0
+        self.cut_results = self.short_results = 0  # with a reset, and without a sign of it
         self.lock = threading.Lock()
         api = self
 
@@ -420,6 +420,9 @@ class _Handler(BaseHTTPRequestHandler):
         if batch["results"] is None:
             raise Refused(400, "invalid_request_error", "results are not ready")
         lines = [json.dumps(r) + "\n" for r in batch["results"]]
+        if fake.short_results > 0:
+            fake.short_results -= 1
+            lines = lines[: len(lines) // 2]
         whole = "".join(lines).encode()
         self.send_response(200)
         self.send_header("content-type", "application/x-jsonl")

@@ -121,6 +121,43 @@ def test_a_download_that_breaks_off_begins_again(api: FakeApi, tmp_path: Path) -
     assert Counter(api.generated.values()) == {1: len(paid.rows(tmp_path / "run"))}
 
 
+def test_a_download_that_is_short_without_a_sign_begins_again(api: FakeApi, tmp_path: Path) -> None:
+    """The hazard of a proxy that closes a body politely: half of what was paid for would count as lost."""
+    api.short_results = 2
+    outcome = paid.make(tmp_path / "run", 12, "anthropic-batch")
+    assert (outcome.kept, outcome.failed, api.short_results) == (12, 0, 0)
+    assert Counter(api.generated.values()) == {1: len(paid.rows(tmp_path / "run"))}
+
+
+def test_results_that_never_come_are_failures_and_not_asked_for_again(api: FakeApi, tmp_path: Path) -> None:
+    api.short_results = batches.DOWNLOADS
+    outcome = paid.make(tmp_path / "run", 12, "anthropic-batch")
+    assert (outcome.kept, outcome.failed) == (12, 6)
+    lost = [row for row in paid.rows(tmp_path / "run") if row[4] == "lost"]
+    assert len(lost) == 6
+    assert all(row[5] > 0 for row in lost)  # counted at their worst
+    assert set(api.generated.values()) == {1}
+
+
+def test_a_batch_that_the_api_does_not_know_stops_the_run_until_it_is_too_old(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key of another workspace must not make a run throw away what waits in the right one."""
+    folder = tmp_path / "run"
+    paid.kill(folder, 12, "anthropic-batch", "after_sent", 1)
+    hidden, api.batches = api.batches, {}
+    with pytest.raises(WriterError, match="does not know the batch msgbatch_") as caught:
+        paid.make(folder, 12, "anthropic-batch")
+    assert "workspace" in caught.value.hint
+    monkeypatch.setattr(batches, "KEPT", -1.0)
+    with Ledger.read(folder) as ledger:
+        assert len(Calls(ledger).open_batches()) == 1
+    outcome = paid.make(folder, 12, "anthropic-batch")
+    assert (outcome.kept, outcome.failed) == (12, 12)
+    assert hidden
+    assert set(api.generated.values()) == {1}
+
+
 def test_errored_and_expired_go_again_and_then_count_as_failures(api: FakeApi, tmp_path: Path) -> None:
     api.faults = {"errored": 0.2, "expired": 0.2}
     outcome = paid.make(tmp_path / "run", 30, "anthropic-batch")

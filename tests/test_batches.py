@@ -206,6 +206,7 @@ def test_the_cap_holds_in_mid_flight_and_a_higher_one_goes_on(api: FakeApi, tmp_
         with pytest.raises(ShortRun, match="the cap was reached"):
             paid.make(tmp_path / "run", 40, "anthropic-batch", max_usd=0.03)
     assert 0 < max(monitor) <= 0.03
+    assert 0 < api.billed <= 0.03
     assert not (tmp_path / "run/manifest.json").exists()
     assert paid.make(tmp_path / "run", 40, "anthropic-batch", max_usd=5.0).kept == 40
     assert set(api.generated.values()) == {1}

@@ -1,4 +1,8 @@
-"""Requests one by one, as many at once as the other side lets through; each on disk before it is sent and after."""
+"""Requests one by one, as many at once as the other side lets through; each on disk before it is sent and after.
+
+Sent again is only what was certainly not generated: turned away (429, 500, 529), or nobody there. An answer that was
+lost on its way may have been billed, and the live API has no way to ask what became of a request: that is a failure.
+"""
 
 from __future__ import annotations
 

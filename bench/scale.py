@@ -1,6 +1,7 @@
 """Memory and time by stage as the corpus grows, and what 50 million records would take.
 
     python bench/scale.py stages [10000 50000 200000 1000000]     the driver's stages over synthetic texts
+    python bench/scale.py search [200000 1000000]                 who shares a bucket: here, and as Ray's group-by
     python bench/scale.py runs [10000 40000 160000]               whole runs of `storygen make`
 
 The stages are the real ledger, global pass, split, export and report, each in a process of its own, so that its peak
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import pickle
 import random
 import resource
@@ -26,11 +28,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import make
+import numpy as np
 import page
 
 from storygen import export, finish, pipeline, progress, ray_search, settings, stages
 from storygen.ledger import Ledger, Made
-from storygen.screens import duplicates
+from storygen.ray_engine import RayEngine
+from storygen.screens import buckets, duplicates
 from storygen.text import block
 
 FAR = 50_000_000
@@ -99,6 +103,13 @@ def write_data(folder: Path, n: int) -> None:
         export.write_rejected(ledger, folder / "rejected.jsonl")
 
 
+def take(folder: Path, n: int) -> None:
+    """A shard of that size into the ledger of a merged run."""
+    with Ledger.hold(folder / "merged") as ledger:
+        ledger.take(folder)
+    shutil.rmtree(folder / "merged")
+
+
 def report(folder: Path, n: int) -> None:
     with Ledger.read(folder) as ledger:
         finish.write_report(ledger)
@@ -111,6 +122,7 @@ STAGES: dict[str, Callable[[Path, int], None]] = {
     "split": split,
     "split and export": write_data,
     "report": report,
+    "merge of a shard": take,
 }
 
 
@@ -254,6 +266,29 @@ def runs(sizes: list[int]) -> None:
     page.write("scale.md", "runs", "Whole runs", "\n\n".join(body))
 
 
+def search(sizes: list[int]) -> None:
+    """The global pass's search in this process and on a Ray of this machine's cores: seconds, and the same pairs."""
+    rows = []
+    with RayEngine(os.cpu_count() or 1) as engine:
+        for n in sizes:
+            rng = np.random.default_rng(n)
+            signed = rng.integers(0, 2**32 - 1, (n, 128), dtype=np.uint32)
+            late = np.arange(1, n, NEAR)
+            signed[late, : int(0.8 * 128)] = signed[late - 1, : int(0.8 * 128)]
+            took, pairs = [], []
+            for how in (buckets.by_band, engine.search):
+                begin = time.perf_counter()
+                pairs.append(buckets.near(signed, search=how))
+                took.append(time.perf_counter() - begin)
+            same = "yes" if np.array_equal(*pairs) else "NO"
+            rows.append(
+                [f"{n:,}", *(f"{t:.1f}" for t in took), f"{took[1] / took[0]:.1f}", f"{len(pairs[0]):,}", same]
+            )
+            print(rows[-1], flush=True)
+    head = ["signatures", "seconds here", "as a group-by", "ratio", "pairs", "same pairs"]
+    page.write("scale.md", "search", "The search of the global pass", page.table(head, rows))
+
+
 def children() -> float:
     """Seconds of cores that processes started from here, and theirs, have taken so far."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -266,6 +301,8 @@ def main(arguments: list[str]) -> None:
         one(rest[0], Path(rest[1]), int(rest[2]))
     elif what == "runs":
         runs([int(n) for n in rest] or [10_000, 40_000, 160_000])
+    elif what == "search":
+        search([int(n) for n in rest] or [200_000, 1_000_000])
     else:
         by_stage([int(n) for n in rest] or [10_000, 50_000, 200_000, 1_000_000])
 

@@ -1,27 +1,34 @@
 """How fast the leakage filter is, beside plain look-ups of word 13-grams, on the same documents in the same run.
 
-    python bench/leakage.py [--documents FILE.jsonl] [--evals ../shared/evals] [--n 4000]
+    python bench/leakage.py [--documents FILE.jsonl] [--evals ../shared/evals] [--n 4000] [--write]
 
-Without a file the documents are 400 words each, shuffled out of the sentences of `prompts/`. Prints documents a
-second on one core: hashing of words (which the near-duplicate screen shares), the filter alone, and both; then a
-Python set of 13-grams, which is what most pipelines have.
+Without a file the documents are 400 words each, shuffled out of the sentences of `prompts/`. Documents a second on
+one core: hashing of words (which the near-duplicate screen shares), the filter alone, both; then both in one process
+a core, a Python set of 13-grams, which is what most pipelines have, and datatrove's n-gram filter where it is there
+(`bench/requirements.txt`). With --write the table goes to docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
+import multiprocessing
+import os
 import random
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+
+import page
 
 from storygen import resources
 from storygen.records import Record
 from storygen.screens.contamination import Contamination
-from storygen.text import block, fold
+from storygen.stages import contamination
+from storygen.text import Block, block, fold
 
 BATCH = 200
 WORDS = 400
@@ -43,11 +50,33 @@ def documents(file: Path | None, n: int) -> list[str]:
     return out
 
 
-def timed(name: str, texts: Sequence[str], run: Callable[[Sequence[str]], int]) -> None:
+def timed(name: str, texts: Sequence[str], run: Callable[[Sequence[str]], int]) -> list[str]:
+    """One row of the table: what, documents a second, how many were flagged."""
+    run(texts[:BATCH])  # the tables that fill themselves are filled once a process
     begin = time.perf_counter()
     flagged = sum(run(texts[at : at + BATCH]) for at in range(0, len(texts), BATCH))
-    seconds = time.perf_counter() - begin
-    print(f"{name:<44} {len(texts) / seconds:>9,.0f} documents/s   {flagged:>5} flagged")
+    return row(name, len(texts) / (time.perf_counter() - begin), flagged)
+
+
+def row(name: str, rate: float, flagged: int) -> list[str]:
+    print(f"{name:<60} {rate:>9,.0f} documents/s   {flagged:>5} flagged", flush=True)
+    return [name, f"{rate:,.0f}", f"{flagged:,}"]
+
+
+def on_all_cores(texts: Sequence[str]) -> list[str]:
+    """All tiers from raw text, in one process a core, start-up left out."""
+    cores = os.cpu_count() or 1
+    batches = [texts[at : at + BATCH] for at in range(0, len(texts), BATCH)]
+    with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(from_raw, batches[:1] * 4 * cores))
+        begin = time.perf_counter()
+        flagged = sum(pool.map(from_raw, batches))
+        rate = len(texts) / (time.perf_counter() - begin)
+    return row(f"storygen, all tiers, from raw text, {cores} processes", rate, flagged)
+
+
+def from_raw(texts: Sequence[str]) -> int:
+    return flagged(contamination(()), texts, block(texts))
 
 
 def records(texts: Sequence[str]) -> list[Record]:
@@ -59,12 +88,16 @@ def grams(text: str) -> Iterator[tuple[str, ...]]:
     return (tuple(words[k : k + 13]) for k in range(len(words) - 12))
 
 
-def plain(evals: Path) -> Callable[[Sequence[str]], int]:
+def scenarios(evals: Path) -> tuple[str, ...]:
+    files = sorted(evals.glob("*.jsonl"))
+    return tuple(json.loads(line)["text"] for p in files for line in p.read_text("utf-8").splitlines())
+
+
+def plain(texts: Sequence[str]) -> Callable[[Sequence[str]], int]:
     """A Python set of all 13-grams of the evaluations."""
-    rows = [json.loads(line) for p in sorted(evals.glob("*.jsonl")) for line in p.read_text("utf-8").splitlines()]
-    known = {gram for row in rows for gram in grams(row["text"])}
+    known = {gram for text in texts for gram in grams(text)}
     print(f"plain set: {len(known):,} 13-grams")
-    return lambda texts: sum(any(gram in known for gram in grams(text)) for text in texts)
+    return lambda some: sum(any(gram in known for gram in grams(text)) for text in some)
 
 
 def main() -> None:
@@ -72,21 +105,37 @@ def main() -> None:
     parser.add_argument("--documents", type=Path)
     parser.add_argument("--evals", type=Path, default=resources.folder("prompts").parent.parent / "shared" / "evals")
     parser.add_argument("--n", type=int, default=4000)
+    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     texts = documents(options.documents, options.n)
-    screen = Contamination.load()
+    screen = contamination(())
     words = sum(len(t.split()) for t in texts) / len(texts)
-    print(f"{len(texts):,} documents of {words:.0f} words; {screen.describe()}")
-    block(texts[:BATCH])  # the tables that fill themselves are filled once a process
+    told = f"{len(texts):,} documents of {words:.0f} words; {screen.describe()}"
+    print(told)
     blocks = {texts[at]: block(texts[at : at + BATCH]) for at in range(0, len(texts), BATCH)}
-    timed("hashing of words", texts, lambda part: len(block(part)) * 0)
-    timed("all tiers, hashes given", texts, lambda part: _flagged(screen, part, blocks[part[0]]))
-    timed("all tiers, from raw text", texts, lambda part: _flagged(screen, part, block(part)))
+    rows = [
+        timed("storygen, hashing of words", texts, lambda part: len(block(part)) * 0),
+        timed("storygen, all tiers, hashes given", texts, lambda part: flagged(screen, part, blocks[part[0]])),
+        timed("storygen, all tiers, from raw text", texts, from_raw),
+        on_all_cores(texts),
+    ]
     if options.evals.is_dir():
-        timed("plain Python set of 13-grams", texts, plain(options.evals))
+        known = scenarios(options.evals)
+        rows.append(timed("plain Python set of 13-grams", texts, plain(known)))
+        if importlib.util.find_spec("datatrove") is not None:
+            import trove
+
+            trove.clean(texts[:BATCH], known, 13)
+            begin = time.perf_counter()
+            kept = trove.clean(texts, known, 13)
+            rate = len(texts) / (time.perf_counter() - begin)
+            rows.append(row("datatrove's filter of 13-grams, words by split", rate, len(texts) - len(kept)))
+    if options.write:
+        head = ["one core unless said otherwise", "documents/s", "flagged"]
+        page.write("benchmarks.md", "leakage", "The leakage filter alone", f"{told}.\n\n{page.table(head, rows)}")
 
 
-def _flagged(screen: Contamination, texts: Sequence[str], hashes: Any) -> int:
+def flagged(screen: Contamination, texts: Sequence[str], hashes: Block) -> int:
     return sum(look.verdict is not None for look in screen.look(records(texts), hashes).values())
 
 

@@ -2,7 +2,8 @@
 
 A call is on disk before it is sent (problem `unanswered`, counted at its worst case) and again the moment its answer
 is there; a batch likewise, as an intent, before the API is told of it. So what a run has to do next, and what it may
-still spend, are functions of these two tables, whatever was killed and when.
+still spend, are functions of these two tables, whatever was killed and when. A call that a kill left unanswered may
+have been billed: it is not sent again, and its premise is a failure, `writer:lost`.
 """
 
 from __future__ import annotations

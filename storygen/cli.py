@@ -6,6 +6,7 @@ import errno
 import os
 import sqlite3
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,21 @@ EVALS = click.option(
     "--evals", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
     help="Scenarios of your own to keep out, beside the built-in bank: JSONL, .txt, .md, folder or bank. Repeatable.",
 )  # fmt: skip
+OUT = click.option(
+    "--out", metavar="PATH|URI",
+    help="The run's folder (default out/corpus), or a URI that pyarrow opens (s3:// gs:// hdfs:// file://). To a URI "
+    "the whole run is streamed from --scratch at its end, each file aside and moved into place (in object stores it "
+    "appears when whole), the manifest last.",
+)  # fmt: skip
+SCRATCH = click.option(
+    "--scratch", type=click.Path(path_type=Path),
+    help="With a URI for --out: the local folder of run.db, to go on from (default out/ and the URI's last part).",
+)  # fmt: skip
+ENGINE = click.option("--engine", type=click.Choice(["local", "ray"]), help="Where the work runs (default local).")
+RAY_ADDRESS = click.option(
+    "--ray-address",
+    help="An existing Ray cluster, used whole; its nodes need this storygen and the paths given (default: local).",
+)  # fmt: skip
 WORKERS = click.option("--workers", type=int, help="Processes (default: one a core).")
 RUN = click.argument("run", type=click.Path(path_type=Path))
 
@@ -32,7 +48,8 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--n", type=int, help="Records to export (default 50000); dropped ones are made up for.")
-@click.option("--out", type=click.Path(path_type=Path), help="The run's folder (default out/corpus).")
+@OUT
+@SCRATCH
 @click.option("--seed", type=int, help="Same seed, same bytes (default 0).")
 @click.option("--mix", help="Shares of the kinds (default story=6,document=3,advice=1).")
 @click.option(
@@ -46,8 +63,8 @@ def cli() -> None:
 @EVALS
 @click.option("--language", help="ISO code of the texts (default en).")
 @click.option("--validation", type=float, help="Share held out for validation (default 0.02).")
-@click.option("--engine", type=click.Choice(["local", "ray"]), help="Where the work runs (default local).")
-@click.option("--ray-address", help="An existing Ray cluster, for --engine ray.")
+@ENGINE
+@RAY_ADDRESS
 @WORKERS
 @click.option("--shard", help="Make only one slice of the run, like 3/64; `storygen merge` makes one run of them.")
 @click.option("--max-usd", type=float, help="Hard cap on what a paid writer may spend.")
@@ -57,13 +74,14 @@ def cli() -> None:
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with any of these settings.")
 def make(dry_run: bool, config: Path | None, **options: Any) -> None:
     """Make a corpus, or go on with one: the same command after an interruption loses nothing."""
-    from storygen import engines, pipeline, shards
+    from storygen import engines, pipeline, publish, shards
     from storygen.writers import estimate
 
     settings = _settings(config, options)
     if dry_run:
         click.echo(estimate.dry_run(settings))
         return
+    target = publish.open_target(settings.publish)
     with engines.open_engine(settings.engine, settings.workers, settings.ray_address) as engine:
         if settings.shard:
             count = shards.make_shard(settings, engine, progress.for_stream())
@@ -72,25 +90,27 @@ def make(dry_run: bool, config: Path | None, **options: Any) -> None:
             )
             return
         outcome = pipeline.make(settings, engine, progress.for_stream())
-    click.echo(_summary(outcome))
+    click.echo(_summary(outcome, publish.publish(outcome.folder, target)))
 
 
 @cli.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder of the merged run.")
+@click.option("--out", required=True, metavar="PATH|URI", help="The folder of the merged run, or a URI (see `make`).")
+@SCRATCH
 @click.option("--constitution", type=click.Path(path_type=Path), help="As given to the shards.")
 @EVALS
+@ENGINE
+@RAY_ADDRESS
 @WORKERS
-def merge(
-    runs: tuple[Path, ...], out: Path, constitution: Path | None, evals: tuple[Path, ...], workers: int | None
-) -> None:
+def merge(runs: tuple[Path, ...], **options: Any) -> None:
     """Make one run of all shards: global duplicates, top-up, splits, export, one report."""
-    from storygen import engines, shards
+    from storygen import engines, publish, shards
 
-    given = _settings(None, {"out": out, "constitution": constitution, "evals": evals, "workers": workers})
-    with engines.open_engine("local", given.workers) as engine:
+    given = _settings(None, options)
+    target = publish.open_target(given.publish)
+    with engines.open_engine(given.engine, given.workers, given.ray_address) as engine:
         outcome = shards.merge(runs, given, engine, progress.for_stream())
-    click.echo(_summary(outcome))
+    click.echo(_summary(outcome, publish.publish(outcome.folder, target)))
 
 
 @cli.command()
@@ -122,7 +142,7 @@ def report(run: Path) -> None:
     from storygen.ledger import Ledger
 
     with Ledger.read(run) as ledger:
-        finish.write_report(ledger)
+        finish.rebuild(ledger)
     click.echo(f"Open {run / 'report.html'}")
 
 
@@ -204,15 +224,18 @@ def fingerprint(paths: tuple[Path, ...], out: Path) -> None:
 
 
 def _settings(config: Path | None, options: dict[str, Any]) -> Any:
-    from storygen.settings import ARMS, Settings, parse_mix, read_config
+    from storygen.settings import ARMS, Settings, out_folder, parse_mix, read_config
     from storygen.shards import parse_shard
 
     given = {k: v for k, v in options.items() if v is not None and v != ()}
     values = {**(read_config(config) if config else {}), **given}
+    if values.get("writer") == "gguf":  # the packaged model rewrites for the worse: only where it is asked to
+        values.setdefault("revise", False)
     if "mix" in values:
         values["mix"] = parse_mix(values["mix"])
     if "shard" in values:
         values["shard"] = parse_shard(values["shard"])
+    values.update(out_folder(values.get("out"), values.pop("scratch", None), "shard" in values))
     settings = replace(Settings(), **values)
     if settings.n <= 0:
         raise UsageError(f"--n must be at least 1, not {settings.n}.", "Say how many records to export.")
@@ -235,15 +258,18 @@ def _check_workers(workers: int | None) -> None:
         raise UsageError(f"--workers must be at least 1, not {workers}.", "Leave it out for one a core.")
 
 
-def _summary(outcome: Any) -> str:
+def _summary(outcome: Any, copied: str = "") -> str:
+    """What a run came to, and the URI that it was copied to."""
     if outcome.already_done:
-        return f"This run is whole already: {outcome.kept:,} records in {outcome.folder}. Nothing was done."
+        said = f"This run is whole already: {outcome.kept:,} records in {outcome.folder}."
+        return f"{said} {f'Copied to {copied}.' if copied else 'Nothing was done.'}"
     lines = [
         f"{outcome.kept:,} kept + {outcome.rejected:,} rejected + {outcome.failed:,} failed"
         f" = {outcome.attempted:,} attempted.",
         f"Planted leaks caught: {outcome.planted.caught} of {outcome.planted.count}.",
         "Open:",
         *(f"  {outcome.folder / name}" for name in ("report.html", *outcome.files, "rejected.jsonl")),
+        *([f"Copied to {copied}."] if copied else []),
     ]
     return "\n".join(lines)
 
@@ -271,6 +297,11 @@ def _guarded(run: Callable[[], Any]) -> int:
         return 0
     except (OSError, sqlite3.OperationalError) as error:
         return _fail(1, *_disk(error))
+    except Exception:  # a fault of ours: the whole of it for a report, but no key that may stand in it
+        from storygen.writers.keys import scrub
+
+        click.echo(scrub(traceback.format_exc()), err=True)
+        return 1
 
 
 def _disk(error: OSError | sqlite3.OperationalError) -> tuple[str, str]:

@@ -84,10 +84,7 @@ def _dilemma(d: Dilemma, fill: _Filler, valence: str) -> dict[str, str]:
     after = {"good": (d.good,), "mixed": (d.good, d.cost), "costly": (d.cost,)}[valence]
     return {
         "dilemma": d.title,
-        "matter": d.matter,
-        "stake": d.stake,
-        "tempting": d.tempting,
-        "honest": d.honest,
+        **{name: fill.values[name] for name in ("matter", "stake", "tempting", "honest")},
         **{name: fill.one(getattr(d, name)) for name in "situation ask pull stakes inner act reply".split()},
         "reasons": " ".join(fill(t) for t in fill.rng.sample(d.reason, min(3, len(d.reason)))),
         "after": " ".join(fill.one(lines) for lines in after),
@@ -140,7 +137,7 @@ class _Filler:
         if premise.kind != "advice":
             d = setting.dilemma(premise.axes["dilemma"])
             for name in ("matter", "stake", "tempting", "tempting_act", "honest", "honest_act"):
-                self.values[name] = getattr(d, name)
+                self.values[name] = _SLOT.sub(self._slot, getattr(d, name))  # a phrase may have slots of its own
 
     def one(self, patterns: Sequence[str]) -> str:
         return self(self.rng.choice(patterns))

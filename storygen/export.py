@@ -6,17 +6,20 @@ import hashlib
 import json
 import os
 import shutil
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import jinja2
+import numpy as np
 import xxhash
 
 from storygen.errors import UsageError
 from storygen.ledger import Ledger, Row
 from storygen.records import KINDS
+from storygen.text import I64
 
 SHARD = 25_000  # records a file: about 75 MB of stories
 
@@ -30,46 +33,60 @@ class Exported:
 
 
 def split(
-    rows: Iterator[Row], near: list[tuple[int, int, float]], share: float
-) -> tuple[dict[str, list[int]], set[int]]:
-    """Indexes by kind, and which of them are validation.
+    kept: Iterable[tuple[int, str, str]], near: Iterable[tuple[int, int, float]], share: float
+) -> tuple[dict[str, dict[str, int]], set[int]]:
+    """Texts of each kind by side, and the indexes of validation, from (index, kind, family) in index order.
 
     Records of one premise family, and near pairs (Jaccard >= 0.5), form one component and stay on one side.
     Components are taken in the order of a hash until `share` of each kind is reached.
     """
-    parent: dict[Any, Any] = {}
+    kinds, families = dict[str, int](), dict[str, int]()  # their numbers, as they come
+    columns = array("q")  # of three: a text's index, kind and family take 24 bytes
+    for idx, kind, family in kept:
+        columns.extend((idx, kinds.setdefault(kind, len(kinds)), families.setdefault(family, len(families))))
+    indexes, kind_of, family_of = np.array(columns, np.int64).reshape(-1, 3).T
+    part = _joined(len(families), _families(near, indexes, family_of))[family_of]
 
-    def find(x: Any) -> Any:
-        while parent.setdefault(x, x) != x:
+    totals = np.bincount(kind_of, minlength=len(kinds)).tolist()
+    target, have = [round(share * total) for total in totals], [0] * len(kinds)
+    parts, first = np.unique(part, return_index=True)
+    cells, sizes = np.unique(part * np.int64(len(kinds)) + kind_of, return_counts=True)
+    begins = np.append(np.searchsorted(cells, parts * np.int64(len(kinds))), len(cells)).tolist()
+    ranks = [xxhash.xxh3_64_intdigest(f"split:{smallest}".encode()) for smallest in indexes[first].tolist()]
+    chosen = []
+    for k in sorted(range(len(parts)), key=ranks.__getitem__):
+        here = slice(begins[k], begins[k + 1])
+        new = dict(zip((cells[here] % len(kinds)).tolist(), sizes[here].tolist(), strict=True))
+        if all(have[kind] + size <= target[kind] for kind, size in new.items()):
+            chosen.append(parts[k])
+            for kind, size in new.items():
+                have[kind] += size
+    validation = set(indexes[np.isin(part, chosen)].tolist())
+    counts = zip(kinds, totals, have, strict=True)
+    return {kind: {"train": total - held, "validation": held} for kind, total, held in counts}, validation
+
+
+def _families(near: Iterable[tuple[int, int, float]], indexes: I64, family_of: I64) -> Iterator[tuple[int, int]]:
+    """The families of pairs of which both texts are kept."""
+    for a, b, _ in near:
+        at = np.searchsorted(indexes, (a, b))
+        if (at < len(indexes)).all() and (indexes[at] == (a, b)).all():
+            yield int(family_of[at[0]]), int(family_of[at[1]])
+
+
+def _joined(count: int, pairs: Iterable[tuple[int, int]]) -> I64:
+    """The component of each of `count` things, once those of each pair are joined."""
+    parent = list(range(count))
+
+    def find(x: int) -> int:
+        while parent[x] != x:
             parent[x] = parent[parent[x]]
             x = parent[x]
         return x
 
-    by_kind: dict[str, list[int]] = {}
-    kind_of: dict[int, str] = {}
-    for row in rows:
-        by_kind.setdefault(row.kind, []).append(row.idx)
-        kind_of[row.idx] = row.kind
-        parent[find(row.idx)] = find(row.family)
-    for a, b, _ in near:
-        if a in kind_of and b in kind_of:
-            parent[find(a)] = find(b)
-
-    components: dict[Any, list[int]] = {}
-    for idx in kind_of:
-        components.setdefault(find(idx), []).append(idx)
-    target = {kind: round(share * len(indexes)) for kind, indexes in by_kind.items()}
-    have = dict.fromkeys(by_kind, 0)
-    validation: set[int] = set()
-    for members in sorted(components.values(), key=lambda m: xxhash.xxh3_64_intdigest(f"split:{min(m)}".encode())):
-        sizes: dict[str, int] = {}
-        for idx in members:
-            sizes[kind_of[idx]] = sizes.get(kind_of[idx], 0) + 1
-        if all(have[k] + s <= target[k] for k, s in sizes.items()):
-            validation.update(members)
-            for k, s in sizes.items():
-                have[k] += s
-    return by_kind, validation
+    for a, b in pairs:
+        parent[find(a)] = find(b)
+    return np.array([find(x) for x in range(count)], np.int64)
 
 
 class _Writer:
@@ -151,17 +168,14 @@ def export(ledger: Ledger, folder: Path, share: float = 0.02, form: str = "jsonl
 
     Raises: UsageError when Parquet is asked for and pyarrow is missing; OSError when the disk is full.
     """
-    by_kind, validation = split(ledger.rows("state = 'kept'", lines=False), ledger.near_pairs(), share)
+    counts, validation = split(ledger.kept(), ledger.near_pairs(), share)
     partial, final = folder / "data.partial", folder / "data"
     shutil.rmtree(partial, ignore_errors=True)
     shard = _Jsonl if form == "jsonl" else _Parquet
     writers: dict[tuple[str, str], _Writer] = {}
-    counts: dict[str, dict[str, int]] = {}
-    for kind, indexes in by_kind.items():
+    for kind, sides in counts.items():
         (partial / kind).mkdir(parents=True)
-        held = sum(i in validation for i in indexes)
-        counts[kind] = {"train": len(indexes) - held, "validation": held}
-        for name, total in counts[kind].items():
+        for name, total in sides.items():
             if total:
                 writers[kind, name] = _Writer(partial / kind, name, total, form, shard)
     for row in ledger.rows("state = 'kept'"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,14 @@ from storygen.errors import ShortRun, UsageError
 from storygen.ledger import Ledger
 from storygen.planting import Planted
 from storygen.report import Index, collect, render
+from storygen.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
-    from storygen.pipeline import Outcome, Progress, Stopwatch
+    from storygen.pipeline import Outcome, Progress
     from storygen.settings import Settings
+
+
+PAGES = ("report.json", "report.html")
 
 
 def finished(folder: Path) -> dict[str, Any] | None:
@@ -44,6 +49,7 @@ def finish(ledger: Ledger, settings: Settings, planted: Planted, watch: Stopwatc
     """Write everything that a run of `make` leaves; `manifest.json` only if the run is whole."""
     folder = ledger.folder
     (folder / "manifest.json").unlink(missing_ok=True)
+    leave_spares(ledger)
     progress.say("exporting")
     with watch.stage("export"):
         exported = export.export(ledger, folder, settings.validation)
@@ -51,7 +57,7 @@ def finish(ledger: Ledger, settings: Settings, planted: Planted, watch: Stopwatc
     report = _report(ledger, planted, watch, progress)
     _write(folder / "README.md", export.card(exported, report))
     if report["sum"]["kept"] >= settings.n:
-        _manifest(ledger, report, exported, ("rejected.jsonl", "report.json", "report.html", "README.md"))
+        _manifest(ledger, report, exported, ("rejected.jsonl", "README.md", *PAGES))
     return _outcome(folder, report["sum"], planted)
 
 
@@ -68,6 +74,7 @@ def finish_screen(ledger: Ledger, planted: Planted, watch: Stopwatch, progress: 
 def export_to(run: Path, to: Path, form: str) -> export.Exported:
     """`storygen export`: the kept records of a run as shards in another folder, with a card of their own."""
     with Ledger.read(run) as ledger:
+        leave_spares(ledger)
         settings = ledger.get("settings") or {}
         to.mkdir(parents=True, exist_ok=True)
         exported = export.export(ledger, to, settings.get("validation", 0.02), form)
@@ -115,6 +122,35 @@ def write_report(ledger: Ledger, seconds: Mapping[str, Any] | None = None) -> di
     _write(ledger.folder / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     _write(ledger.folder / "report.html", render(report, index))
     return report
+
+
+def rebuild(ledger: Ledger) -> dict[str, Any]:
+    """`storygen report`: the report anew, with its hashes in the manifest of a whole run."""
+    leave_spares(ledger)
+    report = write_report(ledger)
+    path = ledger.folder / "manifest.json"
+    if path.is_file():
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest["files"].update({name: export.file_facts(ledger.folder / name) for name in PAGES})
+        _write(path, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    return report
+
+
+def leave_spares(ledger: Ledger) -> None:
+    """Leave out as many of each cell as it has more than its share, since a reviewer let some back in.
+
+    The last by index go first, as they were made to stand in for the others, and those that a reviewer chose last.
+    """
+    quota = ledger.get("quota")
+    if quota is None:
+        return
+    ledger.put_spare(())
+    spare: list[int] = []
+    for cell, count in (ledger.kept_by_cell() - Counter(quota)).items():
+        rows = list(ledger.rows("state = 'kept' AND cell = ?", (cell,), lines=False))
+        rows.sort(key=lambda row: (row.choice == "keep", -row.idx))
+        spare += [row.idx for row in rows[:count]]
+    ledger.put_spare(spare)
 
 
 def refuse_leaks(planted: Planted, folder: Path) -> None:

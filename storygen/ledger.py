@@ -2,19 +2,21 @@
 
 One row of `drafts` a text (its export line as made), one row of `screened` once the per-record screens have looked at
 it, one row of `duplicates` where an earlier text is near. A text is kept iff it is screened, has no reason in either,
-and no reviewer dropped it; nothing is ever deleted or overwritten.
+and no reviewer dropped it; nothing is ever deleted or overwritten. (`spare` alone is worked out anew each time: texts
+that are more than the run is to export since a reviewer let others back in.)
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import socket
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -52,6 +54,7 @@ CREATE TABLE IF NOT EXISTS batches (
 CREATE TABLE IF NOT EXISTS decisions (
     number INTEGER PRIMARY KEY, idx INTEGER NOT NULL, reviewer TEXT NOT NULL, at REAL NOT NULL, choice TEXT NOT NULL,
     note TEXT NOT NULL, queue TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS spare (idx INTEGER PRIMARY KEY);
 CREATE INDEX IF NOT EXISTS decisions_idx ON decisions (idx, reviewer, number);
 """
 
@@ -59,16 +62,19 @@ CREATE INDEX IF NOT EXISTS decisions_idx ON decisions (idx, reviewer, number);
 _STATE = """
 CREATE TEMP VIEW IF NOT EXISTS state AS
 SELECT d.idx, d.id, d.kind, d.cell, d.family,
-       COALESCE(s.stage, CASE WHEN u.idx IS NULL THEN NULL ELSE 'duplicates' END) AS stage,
-       COALESCE(s.reason, u.reason) AS reason,
+       COALESCE(s.stage, CASE WHEN u.idx IS NULL THEN NULL ELSE 'duplicates' END,
+                CASE WHEN p.idx IS NULL THEN NULL ELSE 'quota' END) AS stage,
+       COALESCE(s.reason, u.reason, CASE WHEN p.idx IS NULL THEN NULL ELSE 'quota:spare' END) AS reason,
        CASE WHEN s.reason IS NULL THEN u.evidence ELSE s.evidence END AS evidence,
        s.score, s.nearest, o.choice,
        CASE WHEN s.idx IS NULL THEN 'pending'
+            WHEN p.idx IS NOT NULL THEN 'rejected'
             WHEN o.choice = 'keep' THEN 'kept'
             WHEN COALESCE(s.reason, u.reason) IS NOT NULL THEN 'rejected'
             WHEN o.choice = 'drop' THEN 'dropped'
             ELSE 'kept' END AS state
-FROM drafts d LEFT JOIN screened s USING (idx) LEFT JOIN duplicates u USING (idx) LEFT JOIN (
+FROM drafts d LEFT JOIN screened s USING (idx) LEFT JOIN duplicates u USING (idx)
+LEFT JOIN spare p USING (idx) LEFT JOIN (
     SELECT idx, MIN(choice) AS choice FROM (
         SELECT idx, choice, ROW_NUMBER() OVER (PARTITION BY idx, reviewer ORDER BY number DESC) AS last
         FROM decisions)
@@ -117,6 +123,9 @@ class Made:
     score: float
     nearest: str
     signature: bytes | None
+
+
+Failure = tuple[int, str, str, str, str]  # idx, kind, cell, reason, detail of a premise without a usable draft
 
 
 class Ledger:
@@ -204,7 +213,7 @@ class Ledger:
 
     # drafts and verdicts
 
-    def commit(self, batch: Iterable[Made]) -> None:
+    def commit(self, batch: Iterable[Made], failures: Iterable[Failure] = ()) -> None:
         """Drafts with what the per-record screens said of them. A draft already there is not written again."""
         rows = list(batch)
         with self.transaction() as db:
@@ -216,6 +225,7 @@ class Ledger:
                 "INSERT OR IGNORE INTO screened VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [(m.idx, m.stage, m.reason, m.evidence, m.score, m.nearest, m.signature) for m in rows],
             )
+            db.executemany("INSERT OR IGNORE INTO failures VALUES (?, ?, ?, ?, ?)", list(failures))
 
     def commit_draft(self, idx: int, identity: str, kind: str, cell: str, family: str, line: str) -> None:
         """A paid draft, before any screen has seen it."""
@@ -239,6 +249,12 @@ class Ledger:
             )
             db.executemany("INSERT OR IGNORE INTO near VALUES (?, ?, ?)", list(near))
 
+    def put_spare(self, indexes: Iterable[int]) -> None:
+        """The texts that are left out since their cells are full, in place of those named before."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM spare")
+            db.executemany("INSERT INTO spare VALUES (?)", [(idx,) for idx in indexes])
+
     def take(self, other: Path) -> None:
         """Every draft, verdict, failure and call of another run's ledger; what is here already stays."""
         self._db.execute("ATTACH ? AS other", (str(other / "run.db"),))
@@ -261,17 +277,19 @@ class Ledger:
         )
 
     def signatures(
-        self, after: AbstractSet[int] = frozenset()
+        self, after: npt.NDArray[np.int64] | None = None
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
         """Indexes (ascending) and MinHash signatures, shape (len, 128), of texts that reached the duplicates stage.
 
         Those in `after` are left out.
         """
-        ids = [i for (i,) in self._db.execute("SELECT idx FROM screened WHERE signature IS NOT NULL ORDER BY idx")]
-        indexes = np.array([i for i in ids if i not in after], np.int64)
+        rows = self._db.execute("SELECT idx FROM screened WHERE signature IS NOT NULL ORDER BY idx")
+        ids = np.fromiter((i for (i,) in rows), np.int64)
+        fresh = np.ones(len(ids), np.bool_) if after is None else ~np.isin(ids, after)
+        indexes = ids[fresh]
         out = np.empty((len(indexes), 128), np.uint32)
-        rows = self._db.execute("SELECT idx, signature FROM screened WHERE signature IS NOT NULL ORDER BY idx")
-        for k, blob in enumerate(blob for i, blob in rows if i not in after):
+        rows = self._db.execute("SELECT signature FROM screened WHERE signature IS NOT NULL ORDER BY idx")
+        for k, (blob,) in enumerate(itertools.compress(rows, fresh)):
             out[k] = np.frombuffer(blob, np.uint32)
         return indexes, out
 
@@ -304,11 +322,19 @@ class Ledger:
             found = [*r[:8], json.loads(r[8] or "{}"), r[9] or 0.0, json.loads(r[10] or "{}"), *r[11:]]
             yield Row(*found)
 
+    def kept(self) -> Iterator[tuple[int, str, str]]:
+        """(idx, kind, family) of what is kept, in index order."""
+        yield from self._db.execute("SELECT idx, kind, family FROM state WHERE state = 'kept' ORDER BY idx")
+
     def counts(self, *columns: str) -> dict[tuple[Any, ...], int]:
         """Texts by the given columns of the state view, e.g. counts("kind", "state", "stage", "reason")."""
         names = ", ".join(columns)
         rows = self._db.execute(f"SELECT {names}, COUNT(*) FROM state GROUP BY {names} ORDER BY {names}")
         return {tuple(r[:-1]): int(r[-1]) for r in rows}
+
+    def kept_by_cell(self) -> Counter[str]:
+        """How many texts of each cell are kept."""
+        return Counter({cell: n for (cell, state), n in self.counts("cell", "state").items() if state == "kept"})
 
     def failures(self) -> list[tuple[int, str, str, str, str]]:
         return list(self._db.execute("SELECT idx, kind, cell, reason, detail FROM failures ORDER BY idx"))

@@ -10,11 +10,9 @@ done are the same code. Indexes never move: a dropped text is made up for by the
 from __future__ import annotations
 
 import itertools
-import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,15 +22,17 @@ from storygen.engines import Engine
 from storygen.errors import ShortRun
 from storygen.ledger import Ledger
 from storygen.planting import Planted, plant_and_screen
+from storygen.quarantine import survive
 from storygen.screens.duplicates import DuplicateIndex
 from storygen.settings import Settings
+from storygen.stopwatch import Stopwatch
 
 # Rounds of topping up that may gain next to nothing, in a row, before a run gives up. Each round replaces what the
 # one before lost: the grammar needs two or three, and a model that loses half of all it tries still reaches n.
 ROUNDS = 12
 HOPELESS = 10  # premises, and two rounds, after which a run that has not kept a single text gives up
 GAIN = 0.02  # of what a round asked for: less is next to nothing
-SLICE = 10_000  # drafts of a model read from the ledger at a time
+SLICE = 4_000  # drafts of a model read from the ledger at a time
 
 
 class Progress(Protocol):
@@ -43,20 +43,6 @@ class Progress(Protocol):
     def advance(self, count: int) -> None: ...
 
     def say(self, line: str) -> None: ...
-
-
-@dataclass(slots=True)
-class Stopwatch:
-    """Seconds by stage: wall for what this process does, summed over workers for theirs."""
-
-    wall: dict[str, float] = field(default_factory=dict)
-    work: Counter[str] = field(default_factory=Counter)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        yield
-        self.wall[name] = self.wall.get(name, 0.0) + time.perf_counter() - begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +77,17 @@ def make(settings: Settings, engine: Engine, progress: Progress) -> Outcome:
         ledger.put("kind", "make")
         watch, spec = Stopwatch(), settings.spec()
         plan = stages.plan(spec)
-        index = DuplicateIndex()
+        index = DuplicateIndex(engine.search)
         quota = Counter(plan.premise(i).cell for i in range(settings.n))
+        ledger.put("quota", quota)
+        ledger.put_spare(())
         wanted: Sequence[int] = range(settings.n)
         source, idle, missing = TopUp(plan, settings.n), 0, quota
         while True:
             stopped = write_and_screen(wanted, settings, ledger, plan, engine, progress, watch)
             with watch.stage("duplicates"):
                 find_duplicates(ledger, index, progress)
-            before, missing = missing.total(), quota - kept_by_cell(ledger)
+            before, missing = missing.total(), quota - ledger.kept_by_cell()
             idle = idle + 1 if before - missing.total() <= GAIN * len(wanted) else 0
             hopeless = missing == quota and idle >= max(2, -(-HOPELESS // settings.n))
             if not missing or stopped or hopeless or idle >= ROUNDS:
@@ -167,7 +155,7 @@ def write_and_screen(
     spec, attempted, stopped = settings.spec(), ledger.attempted(), ""
     todo = [i for i in wanted if i not in attempted]
     if settings.writer == "grammar":
-        batches = engine.map(partial(stages.produce, spec), chunks(todo))
+        batches = survive(engine, partial(stages.produce, spec), chunks(todo), partial(stages.unwritten, spec))
         commit_batches(batches, len(todo), "write", ledger, progress, watch)
     else:
         from storygen.writers.run import write  # the SDKs take a second to import
@@ -175,7 +163,7 @@ def write_and_screen(
         with watch.stage("write"):
             stopped = write(todo, settings, ledger, plan, progress)
     while left := list(itertools.islice(ledger.unscreened(), SLICE)):
-        batches = engine.map(partial(stages.rescreen, spec), chunks(left))
+        batches = survive(engine, partial(stages.rescreen, spec), chunks(left), partial(stages.unscreened, False))
         commit_batches(batches, len(left), "screen", ledger, progress, watch)
     return stopped
 
@@ -195,9 +183,9 @@ def commit_batches(
     with watch.stage(name), progress.stage(name, total):
         for batch in batches:
             with watch.stage("commit"):
-                ledger.commit(batch.rows)
+                ledger.commit(batch.rows, batch.failures)
             watch.work.update(batch.seconds)
-            progress.advance(len(batch.rows))
+            progress.advance(len(batch.rows) + len(batch.failures))
 
 
 def find_duplicates(ledger: Ledger, index: DuplicateIndex, progress: Progress, text_field: str = "") -> None:
@@ -214,10 +202,6 @@ def find_duplicates(ledger: Ledger, index: DuplicateIndex, progress: Progress, t
 def text_of(ledger: Ledger, idx: int, text_field: str = "") -> str:
     """The text that screens read, of one row of the ledger."""
     return stages.parse(ledger.line(idx), idx, "", "", text_field).text
-
-
-def kept_by_cell(ledger: Ledger) -> Counter[str]:
-    return Counter({cell: n for (cell, state), n in ledger.counts("cell", "state").items() if state == "kept"})
 
 
 def chunks(todo: Sequence[Any]) -> Iterator[tuple[Any, ...]]:

@@ -6,17 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from storygen import stages
-from storygen.engines import Engine
+from storygen.engines import Engine, whole
 from storygen.intervals import wilson
 from storygen.ledger import Ledger
 from storygen.screens.contamination import TIERS, Plant, planted
+from storygen.stopwatch import Stopwatch
 from storygen.text import block
-
-if TYPE_CHECKING:
-    from storygen.pipeline import Stopwatch
 
 CARRIERS = 60  # benign texts of the run's own that leaks are hidden in
 
@@ -59,7 +57,7 @@ def plant_and_screen(ledger: Ledger, spec: stages.Spec, engine: Engine, watch: S
         ledger.put("thresholds", filter_.thresholds)
         plants = planted(_carriers(ledger, spec.field), [Path(p) for p in spec.evals], spec.seed)
         batches = [plants[at : at + stages.BATCH] for at in range(0, len(plants), stages.BATCH)]
-        reasons = [r for found in engine.map(partial(_look, spec), batches) for r in found]
+        reasons = [r for found in whole(engine.map(partial(_look, spec), batches)) for r in found]
     return tally(plants, reasons)
 
 

@@ -13,7 +13,9 @@ from storygen.engines import Engine
 from storygen.errors import InputError, UsageError
 from storygen.ledger import Ledger
 from storygen.planting import plant_and_screen
+from storygen.quarantine import survive
 from storygen.screens.duplicates import DuplicateIndex
+from storygen.stopwatch import Stopwatch
 
 
 def screen(
@@ -46,11 +48,13 @@ def screen(
             raise UsageError(f"{out} holds a screening of other files or settings.", "Give another --out.")
         ledger.put("settings", identity)
         ledger.put("kind", "screen")
-        watch = pipeline.Stopwatch()
+        watch = Stopwatch()
         attempted = ledger.attempted()
         with watch.stage("read"):
             rows = [row for row in read(files, field) if row[0] not in attempted]
-        batches = engine.map(partial(stages.screen_lines, spec), pipeline.chunks(rows))
+        batches = survive(
+            engine, partial(stages.screen_lines, spec), pipeline.chunks(rows), partial(stages.unscreened, True)
+        )
         pipeline.commit_batches(batches, len(rows), "screen", ledger, progress, watch)
         with watch.stage("duplicates"):
             pipeline.find_duplicates(ledger, DuplicateIndex(), progress, field)

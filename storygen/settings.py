@@ -15,6 +15,7 @@ import pydantic
 
 from storygen import __version__, resources
 from storygen.errors import InputError, UsageError
+from storygen.publish import is_uri
 from storygen.records import KINDS
 from storygen.stages import Spec
 
@@ -44,6 +45,7 @@ class Settings:
     prices: Mapping[str, Any] = field(default_factory=dict)
     shard: tuple[int, int] | None = None
     ray_address: str | None = None
+    publish: str = ""  # a URI to which the whole run is copied (`storygen.publish`)
 
     def identity(self) -> dict[str, Any]:
         """What decides the bytes, as it stands in the ledger and the manifest."""
@@ -100,7 +102,8 @@ class _Config(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", strict=False)
 
     n: int | None = None
-    out: Path | None = None
+    out: str | None = None
+    scratch: Path | None = None
     seed: int | None = None
     mix: str | dict[str, int] | None = None
     writer: str | None = None
@@ -138,6 +141,18 @@ def read_config(path: Path) -> dict[str, Any]:
     if "evals" in values:
         values["evals"] = tuple(values["evals"])
     return values
+
+
+def out_folder(out: str | Path | None, scratch: Path | None, shard: bool = False) -> dict[str, Any]:
+    """The settings `out` (a local folder) and `publish` for an --out that may be a URI. Raises UsageError."""
+    if out is None or not is_uri(str(out)):
+        if scratch is not None:
+            raise UsageError("--scratch is for an --out that is a URI.", "Give the folder as --out.")
+        return {} if out is None else {"out": Path(out)}
+    if shard:
+        raise UsageError("A shard's --out is a local or shared folder.", "Give the URI to `storygen merge`.")
+    name = str(out).rstrip("/").rpartition("/")[2]
+    return {"out": scratch or Path("out") / (name or "corpus"), "publish": str(out)}
 
 
 def parse_mix(text: str) -> Mix:

@@ -16,6 +16,7 @@ from storygen import pipeline, settings, stages
 from storygen.engines import Engine
 from storygen.errors import ShortRun, UsageError
 from storygen.ledger import Ledger
+from storygen.stopwatch import Stopwatch
 
 MARKER = "shard.json"
 
@@ -44,7 +45,7 @@ def make_shard(asked: settings.Settings, engine: Engine, progress: pipeline.Prog
         ledger.put("settings", asked.identity())
         ledger.put("kind", "shard")
         plan = stages.plan(asked.spec())
-        if stopped := pipeline.write_and_screen(wanted, asked, ledger, plan, engine, progress, pipeline.Stopwatch()):
+        if stopped := pipeline.write_and_screen(wanted, asked, ledger, plan, engine, progress, Stopwatch()):
             raise ShortRun(f"The shard is not whole, for {stopped}.", "Run it again with a higher --max-usd.")
         (asked.out / MARKER).write_text(json.dumps({"shard": asked.shard, "texts": len(wanted)}), encoding="utf-8")
     return len(wanted)

@@ -10,20 +10,20 @@ import functools
 import gc
 import json
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from storygen import constitution as constitution_module
 from storygen import premises, tables
 from storygen.constitution import Constitution
-from storygen.ledger import Made
+from storygen.ledger import Failure, Made
+from storygen.quarantine import DIED, RAISED, guarded, why
 from storygen.records import Record, Screened, Verdict, record
 from storygen.screens import conduct, duplicates, form, language
 from storygen.screens.contamination import Contamination
+from storygen.stopwatch import Stopwatch
 from storygen.text import block
 from storygen.writers.grammar import GrammarWriter
 
@@ -87,23 +87,11 @@ def contamination(evals: tuple[str, ...]) -> Contamination:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows ready for the ledger, and the seconds that each stage took on this worker."""
+    """Rows ready for the ledger, the seconds that each stage took on this worker, and premises without a text."""
 
     rows: tuple[Made, ...]
     seconds: Mapping[str, float]
-
-
-@dataclass(slots=True)
-class _Clock:
-    """Seconds by stage; a plain stopwatch, the results do not depend on it."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
+    failures: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +105,35 @@ class Item:
 
 def produce(spec: Spec, indexes: Sequence[int]) -> Batch:
     """Premises → drafts → records → screens, for an offline writer."""
-    clock, parts = _Clock(), context(spec)
-    items = []
-    for index in indexes:
-        with clock.stage("premises"):
-            premise = parts.plan.premise(index)
-        with clock.stage("write"):
-            draft = parts.writer.write(premise)
-        items.append(Item(record(premise, draft, "grammar", parts.writer.version), premise.cell, premise.family))
+    clock, parts = Stopwatch(), context(spec)
+
+    def write(some: Sequence[int]) -> list[Item | Failure]:
+        out = list[Item | Failure]()
+        for index in some:
+            with clock.stage("premises"):
+                premise = parts.plan.premise(index)
+            with clock.stage("write"):
+                draft = parts.writer.write(premise)
+            made = record(premise, draft, "grammar", parts.writer.version)
+            out.append(Item(made, premise.cell, premise.family))
+        return out
+
+    written = guarded(write, indexes, lambda index, error: _failure(parts.plan, index, RAISED, why(error)))
+    items = [one for one in written if isinstance(one, Item)]
     with clock.stage("serialise"):
         lines = [item.record.line() for item in items]
-    return Batch(screen(items, lines, spec, clock), clock.seconds)
+    rows = tuple(screen(items, lines, spec, clock))
+    return Batch(rows, clock.wall, tuple(one for one in written if not isinstance(one, Item)))
+
+
+def unwritten(spec: Spec, index: int) -> Batch:
+    """What becomes of a premise that kills the worker."""
+    return Batch((), {}, (_failure(plan(spec), index, DIED, "writing or screening it ended the process"),))
+
+
+def _failure(plan: premises.Plan, index: int, reason: str, detail: str) -> Failure:
+    premise = plan.premise(index)
+    return index, premise.kind, premise.cell, reason, detail
 
 
 Line = tuple[int, str, str, str, str, str]  # idx, id, kind, cell, family, line
@@ -135,27 +141,42 @@ Line = tuple[int, str, str, str, str, str]  # idx, id, kind, cell, family, line
 
 def rescreen(spec: Spec, drafts: Sequence[Line]) -> Batch:
     """The screens alone, over drafts that the ledger holds already (a paid writer's)."""
-    return _screen_lines(spec, drafts, [None] * len(drafts))
+    return _screen_lines(spec, drafts, store=False)
 
 
 def screen_lines(spec: Spec, lines: Sequence[Line]) -> Batch:
     """The screens alone, over lines of a foreign corpus, which the ledger is yet to hold."""
-    return _screen_lines(spec, lines, [line for *_, line in lines])
+    return _screen_lines(spec, lines, store=True)
 
 
-def _screen_lines(spec: Spec, lines: Sequence[Line], store: Sequence[str | None]) -> Batch:
-    clock = _Clock()
-    with clock.stage("parse"):
-        items = [
-            Item(parse(line, idx, kind, own, spec.field), cell, fam) for idx, own, kind, cell, fam, line in lines
-        ]
-    return Batch(screen(items, store, spec, clock), clock.seconds)
+def _screen_lines(spec: Spec, lines: Sequence[Line], store: bool) -> Batch:
+    clock = Stopwatch()
+
+    def work(some: Sequence[Line]) -> tuple[Made, ...]:
+        with clock.stage("parse"):
+            items = [
+                Item(parse(line, idx, kind, own, spec.field), cell, fam) for idx, own, kind, cell, fam, line in some
+            ]
+        return _screen(items, [line if store else None for *_, line in some], spec, clock)
+
+    rows = guarded(work, lines, lambda line, error: _quarantined(line, store, RAISED, why(error)))
+    return Batch(tuple(rows), clock.wall)
+
+
+def unscreened(store: bool, line: Line) -> Batch:
+    """What becomes of a line that kills the worker; `store`: the ledger is yet to hold it."""
+    return Batch((_quarantined(line, store, DIED, "screening it ended the process"),), {})
+
+
+def _quarantined(line: Line, store: bool, reason: str, detail: str) -> Made:
+    evidence = json.dumps({"error": detail}, ensure_ascii=False)
+    return Made(*line[:5], line[5] if store else None, "quarantine", reason, evidence, 0.0, "{}", None)
 
 
 def parse(line: str, index: int, kind: str, identity: str, text_field: str = "") -> Record:
     """A record from its JSON line: its `text`, `messages` or the field named; other fields stay as they are."""
     payload = json.loads(line)
-    if text_field or "messages" not in payload:
+    if text_field or not isinstance(payload.get("messages"), list):
         return Record(identity, index, kind, _whole(payload[text_field or "text"]), payload)
     text, breaks, at = [], [], 0
     for message in payload["messages"]:
@@ -180,7 +201,21 @@ def _whole(text: str) -> str:
     return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
-def screen(items: Sequence[Item], lines: Sequence[str | None], spec: Spec, clock: _Clock) -> tuple[Made, ...]:
+def screen(items: Sequence[Item], lines: Sequence[str], spec: Spec, clock: Stopwatch) -> list[Made]:
+    """The screens over new texts, whose `lines` go into the ledger; one that raises is quarantined."""
+
+    def work(some: Sequence[tuple[Item, str]]) -> tuple[Made, ...]:
+        return _screen([item for item, _ in some], [line for _, line in some], spec, clock)
+
+    def poisoned(one: tuple[Item, str], error: Exception) -> Made:
+        item, line = one
+        r = item.record
+        return _quarantined((r.index, r.id, r.kind, item.cell, item.family, line), True, RAISED, why(error))
+
+    return guarded(work, list(zip(items, lines, strict=True)), poisoned)
+
+
+def _screen(items: Sequence[Item], lines: Sequence[str | None], spec: Spec, clock: Stopwatch) -> tuple[Made, ...]:
     """The per-record screens in their order; a text dropped by one is not shown to the next.
 
     Signatures are made of all that pass form, language and conduct: they reach the duplicates stage, which comes

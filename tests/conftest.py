@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from browser import browser, context, page  # noqa: F401  fixtures
+from paid import api  # noqa: F401
 
 from storygen import table_types as tt
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from storygen import stages
 from storygen.records import StoryDraft
+from storygen.writers.money import price
 
 KEY = "sk-ant-test-0123456789abcdef"
 MODEL = "claude-haiku-5-5"
@@ -102,16 +103,18 @@ class FakeApi:
         self.key = KEY
         self.credit = True
         self.models = {MODEL}
-        self.generated: Counter[str] = Counter()  # by prompt or custom_id: how often it was really generated
+        self.generated: Counter[str] = Counter()  # by the whole request: how often it was really generated
         self.asked: Counter[str] = Counter()  # by route, and by fault
+        self.billed = 0.0  # USD of all that was generated, whether its answer arrived or not
         self.batches: dict[str, dict[str, Any]] = {}
         self.most_at_once = self.at_once = 0
         self.delay = 0.0
         self.remaining: int | None = None
         self.cached: set[str] = set()
         self.caches = True
+        self.echoes = False  # a model or a proxy that repeats the key in what it writes
         self.lose_creates = 0
-        self.cut_results = 0
+        self.cut_results = self.short_results = 0  # with a reset, and without a sign of it
         self.lock = threading.Lock()
         api = self
 
@@ -187,14 +190,16 @@ class FakeApi:
                 return name
         return ""
 
-    def generate(self, params: dict[str, Any], turn: int, identity: str = "") -> dict[str, Any]:
-        """The message that the model makes; counted by custom_id, or by prompt."""
+    def generate(self, params: dict[str, Any], turn: int, batch: bool = False) -> dict[str, Any]:
+        """The message that the model makes; counted by what was asked, in whatever message or batch."""
         text = json.dumps(params, sort_keys=True)
         name = hashlib.sha256(text.encode()).hexdigest()
         with self.lock:
-            self.generated[identity or name] += 1
+            self.generated[name] += 1
         fault = self.fault(params, turn, MODEL_FAULTS)
         body = json.dumps(answer(params, fault))
+        if self.echoes:
+            body = body.replace("The short week", f"Bearer {self.key}")
         stop = "end_turn"
         if fault == "truncated":
             body, stop = body[: len(body) // 2], "max_tokens"
@@ -215,8 +220,10 @@ class FakeApi:
             "output_tokens": max(len(body) // 4, 1) if stop != "max_tokens" else params["max_tokens"],
             "cache_read_input_tokens": prefix if hit else 0,
             "cache_creation_input_tokens": prefix if self.caches and not hit else 0,
-            "service_tier": "standard",
+            "service_tier": "batch" if batch else "standard",
         }
+        with self.lock:
+            self.billed += price(MODEL, True, {}).usd({k: v for k, v in usage.items() if isinstance(v, int)}, batch)
         return {
             "id": f"msg_{name[:20]}", "type": "message", "role": "assistant", "model": params["model"],
             "content": content, "stop_reason": stop, "stop_sequence": None, "usage": usage,
@@ -256,11 +263,6 @@ class FakeApi:
             "results_url": None if results is None else f"{self.url}/v1/messages/batches/{batch['id']}/results",
         }  # fmt: skip
 
-    @staticmethod
-    def name_of(request: dict[str, Any]) -> str:
-        """premise-step-attempt of a custom_id: the same request, whatever batch it was sent in."""
-        return str(request["custom_id"]).split("-", 2)[2]
-
     def settle(self, batch: dict[str, Any]) -> None:
         """Generate everything once its time has come, in an order of its own."""
         with self.lock:
@@ -281,8 +283,7 @@ class FakeApi:
                     raise Refused(500, "api_error", "Internal server error")
                 result: dict[str, Any] = {"type": "expired"}
                 if not fault:
-                    message = self.generate(request["params"], turn, self.name_of(request))
-                    message["usage"]["service_tier"] = "batch"
+                    message = self.generate(request["params"], turn, batch=True)
                     result = {"type": "succeeded", "message": message}
             except Refused as refused:
                 error = {"type": "error", "error": {"type": refused.kind, "message": str(refused)}, "request_id": "r"}
@@ -419,6 +420,9 @@ class _Handler(BaseHTTPRequestHandler):
         if batch["results"] is None:
             raise Refused(400, "invalid_request_error", "results are not ready")
         lines = [json.dumps(r) + "\n" for r in batch["results"]]
+        if fake.short_results > 0:
+            fake.short_results -= 1
+            lines = lines[: len(lines) // 2]
         whole = "".join(lines).encode()
         self.send_response(200)
         self.send_header("content-type", "application/x-jsonl")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import os
 import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import synchronize
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from storygen import engines, pipeline, progress
+from storygen import engines, pipeline, progress, stages
 from storygen.ledger import Ledger, Made
 from storygen.records import Record
 from storygen.settings import Settings
@@ -77,3 +82,48 @@ def write_for_ever(folder: Path, ready: synchronize.Event) -> None:
             ledger.commit([made(idx)])
             if idx == 50:
                 ready.set()
+
+
+def deadly(deaths: Sequence[int], spec: stages.Spec, indexes: Sequence[int]) -> stages.Batch:
+    """`produce`, but that these indexes take the process with them."""
+    if not set(deaths).isdisjoint(indexes):
+        os._exit(1)
+    return stages.produce(spec, indexes)
+
+
+def once(marker: Path, spec: stages.Spec, indexes: Sequence[int]) -> stages.Batch:
+    """`produce`, in a process that is killed the first time."""
+    if not marker.exists():
+        marker.touch()
+        os._exit(1)
+    return stages.produce(spec, indexes)
+
+
+class FakeFilesystem:
+    """What `publish` asks of a filesystem, kept in memory under the given type's name."""
+
+    def __init__(self, type_name: str) -> None:
+        self.type_name = type_name
+        self.files: dict[str, bytes] = {}
+        self.written: list[str] = []
+        self.moved: list[str] = []
+
+    def create_dir(self, path: str, recursive: bool = True) -> None:
+        pass
+
+    def get_file_info(self, path: Any) -> Any:
+        if not isinstance(path, str):
+            return []
+        found = path in self.files
+        return SimpleNamespace(path=path, is_file=found, size=len(self.files[path]) if found else None)
+
+    @contextmanager
+    def open_output_stream(self, path: str) -> Iterator[io.BytesIO]:
+        file = io.BytesIO()
+        yield file
+        self.files[path] = file.getvalue()
+        self.written.append(path)
+
+    def move(self, path: str, to: str) -> None:
+        self.files[to] = self.files.pop(path)
+        self.moved.append(path)

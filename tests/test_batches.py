@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +15,13 @@ from fake_api import MODEL, MODEL_FAULTS, FakeApi
 from storygen.calls import Call, Calls
 from storygen.errors import ShortRun, WriterError
 from storygen.ledger import Ledger
-from storygen.writers import batches, run
-
-
-@pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
-    with FakeApi() as fake:
-        for name, value in fake.environment().items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(run, "Pace", paid.pace)
-        yield fake
-
-
-def calls(folder: Path) -> list[tuple[int, str, int, str | None, str | None, float]]:
-    with Ledger.read(folder) as ledger:
-        return ledger.query("SELECT idx, step, attempt, reply, problem, usd FROM calls ORDER BY idx, at")  # type: ignore[return-value]
+from storygen.writers import batches
 
 
 def test_draft_revise_and_judge_in_three_waves(api: FakeApi, tmp_path: Path) -> None:
     outcome = paid.make(tmp_path / "run", 12, "anthropic-batch")
     assert (outcome.kept, outcome.failed) == (12, 0)
-    rows = calls(tmp_path / "run")
+    rows = paid.rows(tmp_path / "run")
     assert Counter(api.generated.values()) == {1: len(rows)}
     by_step = Counter(step for _, step, *_ in rows)
     assert by_step["draft"] == outcome.attempted >= by_step["revise"] >= by_step["judge"] >= 12
@@ -71,25 +53,30 @@ def test_batches_cost_half(api: FakeApi, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("point", "count"),
     [
+        ("before_intent", 2),
         ("before_create", 1),
+        ("before_create", 3),
         ("after_create", 1),
+        ("after_create", 3),
+        ("after_sent", 1),
         ("while_polling", 2),
+        ("before_arrival", 1),
         ("mid_download", 2),
+        ("mid_download", 5),
         ("before_done", 3),
         ("after_done", 2),
+        ("before_commit", 3),
+        ("after_commit", 3),
     ],
 )
 def test_kill_9_at_every_boundary(point: str, count: int, api: FakeApi, tmp_path: Path) -> None:
     """The server generates each request once, the ledger holds each result once, and the run reaches n."""
     folder = tmp_path / "run"
-    command = [sys.executable, paid.__file__, str(folder), "12", "anthropic-batch", point, str(count)]
-    path = f"{Path(paid.__file__).parent}:{os.environ.get('PYTHONPATH', '')}"
-    killed = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, timeout=120)
-    assert killed.returncode == -9, killed.stderr.decode()[-2000:]
-    before = calls(folder)
+    paid.kill(folder, 12, "anthropic-batch", point, count)
+    before = paid.rows(folder)
     outcome = paid.make(folder, 12, "anthropic-batch")
     assert outcome.kept == 12
-    after = calls(folder)
+    after = paid.rows(folder)
     assert Counter(api.generated.values()) == {1: len(after)}
     assert len({row[:3] for row in after}) == len(after) >= 36
     assert [row for row in after if row[:3] in {b[:3] for b in before}] == before  # what had arrived stays as it was
@@ -102,7 +89,7 @@ def test_a_lost_reply_to_create_is_found_again(api: FakeApi, tmp_path: Path) -> 
     api.lose_creates = 2
     assert paid.make(tmp_path / "run", 12, "anthropic-batch").kept == 12
     assert api.lose_creates == 0
-    assert Counter(api.generated.values()) == {1: len(calls(tmp_path / "run"))}
+    assert Counter(api.generated.values()) == {1: len(paid.rows(tmp_path / "run"))}
 
 
 def test_a_batch_of_somebody_else_of_the_same_size_is_not_taken_for_ours(api: FakeApi, tmp_path: Path) -> None:
@@ -131,17 +118,54 @@ def test_a_download_that_breaks_off_begins_again(api: FakeApi, tmp_path: Path) -
     api.cut_results = 2
     assert paid.make(tmp_path / "run", 12, "anthropic-batch").kept == 12
     assert api.cut_results == 0
-    assert Counter(api.generated.values()) == {1: len(calls(tmp_path / "run"))}
+    assert Counter(api.generated.values()) == {1: len(paid.rows(tmp_path / "run"))}
+
+
+def test_a_download_that_is_short_without_a_sign_begins_again(api: FakeApi, tmp_path: Path) -> None:
+    """The hazard of a proxy that closes a body politely: half of what was paid for would count as lost."""
+    api.short_results = 2
+    outcome = paid.make(tmp_path / "run", 12, "anthropic-batch")
+    assert (outcome.kept, outcome.failed, api.short_results) == (12, 0, 0)
+    assert Counter(api.generated.values()) == {1: len(paid.rows(tmp_path / "run"))}
+
+
+def test_results_that_never_come_are_failures_and_not_asked_for_again(api: FakeApi, tmp_path: Path) -> None:
+    api.short_results = batches.DOWNLOADS
+    outcome = paid.make(tmp_path / "run", 12, "anthropic-batch")
+    assert (outcome.kept, outcome.failed) == (12, 6)
+    lost = [row for row in paid.rows(tmp_path / "run") if row[4] == "lost"]
+    assert len(lost) == 6
+    assert all(row[5] > 0 for row in lost)  # counted at their worst
+    assert set(api.generated.values()) == {1}
+
+
+def test_a_batch_that_the_api_does_not_know_stops_the_run_until_it_is_too_old(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key of another workspace must not make a run throw away what waits in the right one."""
+    folder = tmp_path / "run"
+    paid.kill(folder, 12, "anthropic-batch", "after_sent", 1)
+    hidden, api.batches = api.batches, {}
+    with pytest.raises(WriterError, match="does not know the batch msgbatch_") as caught:
+        paid.make(folder, 12, "anthropic-batch")
+    assert "workspace" in caught.value.hint
+    monkeypatch.setattr(batches, "KEPT", -1.0)
+    with Ledger.read(folder) as ledger:
+        assert len(Calls(ledger).open_batches()) == 1
+    outcome = paid.make(folder, 12, "anthropic-batch")
+    assert (outcome.kept, outcome.failed) == (12, 12)
+    assert hidden
+    assert set(api.generated.values()) == {1}
 
 
 def test_errored_and_expired_go_again_and_then_count_as_failures(api: FakeApi, tmp_path: Path) -> None:
     api.faults = {"errored": 0.2, "expired": 0.2}
     outcome = paid.make(tmp_path / "run", 30, "anthropic-batch")
     assert outcome.kept == 30
-    rows = calls(tmp_path / "run")
+    rows = paid.rows(tmp_path / "run")
     assert {row[4] for row in rows} == {None, "errored", "expired"}
     assert all(row[5] == 0 for row in rows if row[4])  # what was never generated costs nothing
-    assert max(row[2] for row in rows) <= 7
+    assert max(row[2] for row in rows) <= 6
     assert set(api.generated.values()) == {1}
     with Ledger.read(tmp_path / "run") as ledger:
         assert {reason for *_, reason, _ in ledger.failures()} <= {"writer:errored", "writer:expired"}
@@ -182,6 +206,7 @@ def test_the_cap_holds_in_mid_flight_and_a_higher_one_goes_on(api: FakeApi, tmp_
         with pytest.raises(ShortRun, match="the cap was reached"):
             paid.make(tmp_path / "run", 40, "anthropic-batch", max_usd=0.03)
     assert 0 < max(monitor) <= 0.03
+    assert 0 < api.billed <= 0.03
     assert not (tmp_path / "run/manifest.json").exists()
     assert paid.make(tmp_path / "run", 40, "anthropic-batch", max_usd=5.0).kept == 40
     assert set(api.generated.values()) == {1}

@@ -53,7 +53,7 @@ def test_signatures_come_back_in_order_and_only_the_new_ones(tmp_path: Path) -> 
     values = rng.integers(0, 2**32, (3, 128), dtype=np.uint32)
     with Ledger.hold(tmp_path) as ledger:
         ledger.commit([made(k, signature=values[k].tobytes()) for k in (2, 0, 1)] + [made(3, "form:link")])
-        indexes, signatures = ledger.signatures(after={1})
+        indexes, signatures = ledger.signatures(after=np.array([1]))
         assert indexes.tolist() == [0, 2]
         assert (signatures == values[[0, 2]]).all()
 

@@ -7,11 +7,13 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,11 @@ from typing import Any
 import pytest
 from helpers import Quiet, digests, make, read_jsonl
 
-from storygen import engines, finish, pipeline, shards
+from storygen import engines, export, finish, pipeline, shards
 from storygen.errors import FolderError, ShortRun, UsageError
 from storygen.ledger import Ledger
+from storygen.records import Record, Screened
+from storygen.screens import form
 from storygen.settings import Settings
 
 N = 400  # what `make` of the helpers asks for
@@ -182,14 +186,55 @@ def test_dropped_texts_are_made_up_for_in_their_cells(run: Path, tmp_path: Path)
     with Ledger.hold(folder) as ledger:
         victim = next(iter(ledger.rows("state = 'kept'", lines=False)))
         ledger.decide(victim.idx, "me", "drop", "not good", "kept", 0.0)
-        before = pipeline.kept_by_cell(ledger)
+        before = ledger.kept_by_cell()
     outcome = make(folder, n=80)
     assert not outcome.already_done
     assert outcome.kept == 80
     with Ledger.read(folder) as ledger:
-        after = pipeline.kept_by_cell(ledger)
+        after = ledger.kept_by_cell()
         assert after[victim.cell] == before[victim.cell] + 1
     assert victim.id not in {r["id"] for r in lines(folder)}
+
+
+def test_a_text_that_is_let_back_in_takes_the_place_of_the_one_made_for_it(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, whole = tmp_path / "run", form.screen
+
+    def strict(records: Sequence[Record], ours: bool = True) -> Screened:
+        if any(r.index == 7 for r in records):
+            raise ValueError("a text that this screen cannot read")
+        return whole(records, ours=ours)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(form, "screen", strict)
+        make(folder)
+    without = digests(folder)
+    with Ledger.read(folder) as ledger:
+        ledger.decide(7, "me", "keep", "nothing wrong with it", "quarantine", 0.0)
+    early = finish.export_to(folder, tmp_path / "early", "jsonl")
+    assert sum(sum(splits.values()) for splits in early.counts.values()) == N
+    outcome = make(folder)
+    assert (outcome.kept, outcome.already_done) == (N, False)
+    assert digests(folder) == digests(run)
+    (spare,) = [r for r in read_jsonl(folder / "rejected.jsonl") if r["reason"] == "quota:spare"]
+    assert int(spare["id"][-7:]) >= N
+    assert json.loads((folder / "report.json").read_text(encoding="utf-8"))["sum"]["adds_up"]
+    with Ledger.read(folder) as ledger:
+        ledger.decide(7, "me", "undo", "", "quarantine", 1.0)
+    assert make(folder).kept == N
+    assert digests(folder) == without
+
+
+def test_a_report_built_again_has_its_hash_in_the_manifest(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    shutil.copytree(run, folder)
+    with Ledger.read(folder) as ledger:
+        finish.rebuild(ledger)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    for name, facts in manifest["files"].items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == facts["sha256"], name
+    assert make(folder).already_done
 
 
 def test_a_run_that_cannot_reach_n_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,3 +305,15 @@ def test_the_datasets_library_loads_a_run_by_kind(run: Path, tmp_path: Path, for
     ids = [identity for splits in found.values() for split in splits.values() for identity in split]
     assert sorted(ids) == sorted(r["id"] for r in lines(run))
     assert found["story"].keys() == {"train", "validation"}
+
+
+def test_near_pairs_join_families_on_one_side() -> None:
+    rows = [(k, "story", f"family-{k // 5}") for k in range(200)]
+    near = [(2, 57, 0.6), (58, 113, 0.6), (3, 999, 0.9)]  # 0, 11 and 22 are one component; 999 is not kept
+    counts, validation = export.split(rows, near, 0.5)
+    assert counts == {"story": {"train": 200 - len(validation), "validation": len(validation)}}
+    assert 80 <= len(validation) <= 100
+    sides = [{k in validation for k in range(5 * f, 5 * f + 5)} for f in range(40)]
+    assert all(len(side) == 1 for side in sides)
+    assert sides[0] == sides[11] == sides[22]
+    assert export.split([], [], 0.5) == ({}, set())

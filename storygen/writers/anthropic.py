@@ -17,6 +17,7 @@ from outlines.inputs import Chat
 from outlines.models.base import AsyncModel, ModelTypeAdapter
 from pydantic import BaseModel
 
+from storygen.writers import keys
 from storygen.writers.money import Price
 from storygen.writers.prompts import Prompt
 from storygen.writers.source import Answer, chat
@@ -125,6 +126,7 @@ class Claude(AsyncModel):
 
 def client(base_url: str | None = None) -> anthropic.AsyncAnthropic:
     """A client whose key the SDK takes from the environment; nothing of it is kept here."""
+    keys.check("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
     return anthropic.AsyncAnthropic(max_retries=0, base_url=base_url)
 
 

@@ -13,14 +13,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from storygen.calls import Batch, Call
 from storygen.errors import WriterError
-from storygen.writers import trouble
-from storygen.writers.limiter import Limiter
+from storygen.writers import keys, trouble
+from storygen.writers.batch_api import BatchApi
 from storygen.writers.method import Ask
 from storygen.writers.replies import read
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 FEWEST, MOST = 1_000, 2_500  # requests a batch: enough to be worth a wait, few enough to show progress
 BYTES = 200_000_000  # the API takes 256 MB
-SKEW = 3600.0  # seconds by which the API's clock and ours may differ
+KEPT = 29 * 86_400.0  # seconds for which the API keeps results
+DOWNLOADS = 3  # of results in which some are missing, before those count as lost
 CHUNK = 200  # results put on disk at once
 STOPS = ("authentication_error", "permission_error", "billing_error", "not_found_error")
 TINY = 0.1  # of what is ready: a cap that leaves room for less is reached, not approached an hour a step
@@ -50,8 +51,7 @@ class Batches:
 
     def __init__(self, job: Job, model: Claude, prefix: str) -> None:
         self._job, self._model, self._prefix = job, model, prefix
-        self._api = model.client.messages.batches
-        self._gentle = Limiter(job.pace, model.who)  # polls, lists and results: harmless to repeat
+        self._api = BatchApi(model, job.pace)
         self._ready: dict[str, deque[int]] = {step: deque() for step in job.method.steps}
         self._open: list[Batch] = []
         self._doubts: list[Doubt] = []
@@ -65,7 +65,7 @@ class Batches:
         Raises WriterError for what no waiting mends.
         """
         try:
-            await self._known(self._model.name)
+            await self._api.known()
             for batch in self._job.calls.open_batches():
                 if batch.remote is None:
                     self._doubts.append(Doubt(batch))
@@ -85,7 +85,7 @@ class Batches:
                 pause = self._job.pace.poll if moved else min(pause * 1.5, self._job.pace.longest_poll)
                 await asyncio.sleep(pause)
         finally:
-            await self._gentle.close()
+            await self._api.close()
 
     def _all(self) -> list[Batch]:
         return [*self._open, *(d.batch for d in self._doubts)]
@@ -154,7 +154,7 @@ class Batches:
 
     async def _create(self, batch: Batch, bodies: list[dict[str, Any]]) -> None:
         try:
-            made = await self._api.create(requests=bodies)  # type: ignore[arg-type]
+            made = await self._model.client.messages.batches.create(requests=bodies)  # type: ignore[arg-type]
         except Exception as error:
             found = trouble.of(error)
             if found is None:
@@ -167,14 +167,13 @@ class Batches:
                     raise WriterError(
                         f"{self._model.who} refused a batch: {found.message}.", "Nothing of it was run or paid for."
                     ) from None
-                async with self._gentle.slot() as round_:
-                    await self._gentle.busy(round_, found.wait, found.message)
+                await self._api.pause(found)
                 return
             self._doubts.append(Doubt(batch))
             return
         self._job.calls.sent(batch, made.id)
         self._open.append(_with_remote(batch, made.id))
-        self._gentle.succeeded()
+        self._api.succeeded()
 
     def _never_sent(self, batch: Batch) -> None:
         self._job.calls.void(batch)
@@ -189,8 +188,11 @@ class Batches:
         for doubt in list(self._doubts):
             moved |= await self._resolve(doubt)
         for batch in list(self._open):
-            state = await self._gently(self._api.retrieve, batch.remote)
-            if state.processing_status == "ended":
+            state = await self._api.state(str(batch.remote))
+            if state is None:
+                self._gone(batch)
+                moved = True
+            elif state.processing_status == "ended":
                 await self._collect(batch)
                 moved = True
         return moved
@@ -200,13 +202,13 @@ class Batches:
         if doubt.candidates is None or not doubt.candidates:
             if doubt.looks:
                 await asyncio.sleep(self._job.pace.settle)
-            doubt.candidates = await self._candidates(doubt.batch)
+            doubt.candidates = await self._api.like(doubt.batch, self._job.calls.remotes())
             doubt.looks += 1
         for remote in sorted(doubt.candidates):
-            state = await self._gently(self._api.retrieve, remote)
-            if state.processing_status != "ended":
+            state = await self._api.state(remote)
+            if state is not None and state.processing_status != "ended":
                 continue
-            if (await self._gently(self._first_id, remote)).startswith(f"{doubt.batch.intent}-"):
+            if state is not None and (await self._api.first_id(remote)).startswith(f"{doubt.batch.intent}-"):
                 self._job.calls.sent(doubt.batch, remote)
                 self._doubts.remove(doubt)
                 self._open.append(_with_remote(doubt.batch, remote))
@@ -218,40 +220,19 @@ class Batches:
         self._never_sent(doubt.batch)
         return True
 
-    async def _candidates(self, batch: Batch) -> set[str]:
-        """Batches made since the intent, of its size, that no other row of the ledger knows."""
-        ours = self._job.calls.remotes()
-        found: set[str] = set()
-        page = await self._gently(self._api.list, limit=100)
-        while True:
-            for made in page.data:
-                if made.created_at.timestamp() < batch.at - SKEW:
-                    return found
-                counts = made.request_counts
-                total = (
-                    counts.processing + counts.succeeded + counts.errored + counts.canceled + counts.expired
-                )  # the sum is the size of a batch, whatever its state
-                if made.id not in ours and total == len(batch.requests):
-                    found.add(made.id)
-            if not page.has_next_page() or not page.data:
-                return found
-            page = await self._gently(self._api.list, limit=100, after_id=page.data[-1].id)
-
-    async def _first_id(self, remote: str) -> str:
-        """The custom_id of a batch's first result: all of them begin with the name of its intent."""
-        async for result in self._results(remote):
-            return str(result.get("custom_id", ""))
-        return ""
-
     async def _collect(self, batch: Batch) -> None:
-        """Results to disk as they stream in, raw; then each premise moves on. A cut download begins again."""
+        """Results to disk as they stream in, raw; then each premise moves on. A cut download begins again.
+
+        So does one that was cut without a sign of it; what is missing after a few of these is lost.
+        """
         job = self._job
         by_id = {custom_id(batch, request): request for request in batch.requests}
         worst = batch.reserved_usd / len(batch.requests)
-        while True:
+        whole = 0
+        while whole < DOWNLOADS:
             left, calls = dict(by_id), []
             try:
-                async for result in self._results(str(batch.remote)):
+                async for result in self._api.results(str(batch.remote)):
                     request = left.pop(str(result.get("custom_id")), None)
                     if request is None:
                         continue
@@ -260,7 +241,10 @@ class Batches:
                     if len(calls) == CHUNK:
                         job.calls.arrive(calls, job.clock())
                         calls = []
-                break
+                if not left:
+                    break
+                whole += 1
+                await asyncio.sleep(job.pace.poll)
             except Exception as error:
                 found = trouble.of(error) or (
                     trouble.Trouble("lost", "the results broke off") if isinstance(error, ValueError) else None
@@ -269,56 +253,38 @@ class Batches:
                     raise
                 if found.sort == "fatal":
                     raise trouble.fatal(found, self._model.who, self._model.name) from None
-                async with self._gentle.slot() as round_:
-                    await self._gentle.busy(round_, found.wait, found.message)
-        calls += [Call(*request, None, "lost", {}, worst, batch.intent) for request in left.values()]
+                await self._api.pause(found)
+        calls += _lost(batch, left.values())
+        self._close(batch, calls)
+
+    def _gone(self, batch: Batch) -> None:
+        """A batch that the API does not know: its results were dropped, or the key is of another workspace."""
+        if self._job.clock() - batch.at < KEPT:
+            raise WriterError(
+                f"{self._model.who} does not know the batch {batch.remote}, which this run sent.",
+                "Use the key of the workspace that it was sent from; its results wait there for 29 days.",
+            )
+        self._close(batch, _lost(batch, batch.requests))
+
+    def _close(self, batch: Batch, calls: Sequence[Call]) -> None:
+        """The last results of a batch to disk, and its premises to their next step."""
+        job = self._job
         job.calls.done(batch, calls, job.clock())
         self._open.remove(batch)
         job.budget.settle(batch.reserved_usd, 0.0)
         job.budget.spent = job.calls.spent()
-        self._gentle.succeeded()
+        self._api.succeeded()
         self._refuse_if_hopeless(calls)
         self._advance([idx for idx, _, _ in batch.requests], batch.requests[0][1])
-        job.toll.stop_if_hopeless()
+        job.toll.stop_if_hopeless(paid=True)
 
     def _refuse_if_hopeless(self, calls: Sequence[Call]) -> None:
         """One error where all of a batch failed for the key, the credit or the model."""
         details = [read(c.reply).detail for c in calls if c.reply is not None and c.problem == "errored"]
         if details and len(details) == len(calls) and details[0].startswith(STOPS):
             status = {"not_found_error": 404, "billing_error": 402}.get(details[0].partition(":")[0], 401)
-            found = trouble.Trouble("fatal", trouble.scrub(details[0]), status=status)
+            found = trouble.Trouble("fatal", keys.scrub(details[0]), status=status)
             raise trouble.fatal(found, self._model.who, self._model.name)
-
-    async def _results(self, remote: str) -> AsyncIterator[dict[str, Any]]:
-        """The lines of a batch's results, as they are."""
-        stream = await self._api.results(remote)
-        try:
-            async for result in stream:
-                yield result.to_dict(mode="json", exclude_unset=True)
-        finally:
-            await stream.close()
-
-    # asking the API what costs nothing
-
-    async def _gently(self, function: Any, *arguments: Any, **more: Any) -> Any:
-        """The answer to a question that may be asked again as often as it takes."""
-        while True:
-            async with self._gentle.slot() as round_:
-                try:
-                    answer = await function(*arguments, **more)
-                    self._gentle.succeeded()
-                    return answer
-                except Exception as error:
-                    found = trouble.of(error)
-                    if found is None:
-                        raise
-                    if found.sort in ("fatal", "rejected"):
-                        raise trouble.fatal(found, self._model.who, self._model.name) from None
-                    await self._gentle.busy(round_, found.wait, found.message)
-
-    async def _known(self, model: str) -> None:
-        """Refuse an unknown model or a bad key before 5,000 requests do."""
-        await self._gently(self._model.client.models.retrieve, model)
 
     def _say(self) -> None:
         """How the batches stand, when that has changed."""
@@ -337,6 +303,12 @@ def custom_id(batch: Batch, request: tuple[int, str, int]) -> str:
     """`run-batch-premise-step-attempt`: unique in a batch, and enough to tell whose it is."""
     idx, step, attempt = request
     return f"{batch.intent}-{idx}-{step}-{attempt}"
+
+
+def _lost(batch: Batch, requests: Iterable[tuple[int, str, int]]) -> list[Call]:
+    """Calls whose results did not come: they may have been billed, so the worst case stays counted."""
+    worst = batch.reserved_usd / len(batch.requests)
+    return [Call(*request, None, "lost", {}, worst, batch.intent) for request in requests]
 
 
 def _with_remote(batch: Batch, remote: str) -> Batch:

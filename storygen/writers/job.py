@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from storygen.calls import Call, Calls
 from storygen.ledger import Ledger
 from storygen.premises import Plan
+from storygen.writers.keys import hide
 from storygen.writers.limiter import Pace
 from storygen.writers.method import Ask, Finished, Lost, Method, Next, Toll
 from storygen.writers.money import Budget, Price
@@ -58,13 +59,16 @@ class Job:
         return self.price.worst(ask.prompt.size, ask.prompt.max_tokens, batch)
 
     def answered(self, ask: tuple[int, str, int], raw: str, reply: Reply, worst: float, batch: str | None) -> Call:
-        """The row of an answer. One that does not say what it used counts at its worst, unless it never ran."""
+        """The row of an answer. One that does not say what it used counts at its worst, unless it never ran.
+
+        It is kept as it came, but for a key that a careless server repeats.
+        """
         idx, step, attempt = ask
         free = reply.problem in ("errored", "expired", "canceled")
         usd = self.price.usd(reply.usage, batch is not None) if reply.usage or free else worst
         self._count(reply.usage)
         problem = reply.problem if free else None
-        return Call(idx, step, attempt, raw, problem, reply.usage, usd, batch)
+        return Call(idx, step, attempt, hide(raw), problem, reply.usage, usd, batch)
 
     def _count(self, usage: Mapping[str, int]) -> None:
         if not self.paid or not usage:

@@ -28,7 +28,7 @@ class Pace:
     pauses: int = 10
     poll: float = 10.0  # between two looks at the batches under way
     longest_poll: float = 60.0
-    settle: float = 5.0  # before a batch that is not listed counts as never sent
+    settle: float = 30.0  # before a batch that is not listed counts as never sent
 
 
 class Limiter:

@@ -1,4 +1,8 @@
-"""Requests one by one, as many at once as the other side lets through; each on disk before it is sent and after."""
+"""Requests one by one, as many at once as the other side lets through; each on disk before it is sent and after.
+
+Sent again is only what was certainly not generated: turned away (429, 500, 529), or nobody there. An answer that was
+lost on its way may have been billed, and the live API has no way to ask what became of a request: that is a failure.
+"""
 
 from __future__ import annotations
 
@@ -74,8 +78,7 @@ class Live:
                     calls.append(await self._ask(step))
                 self._job.commit(step)
                 self._job.toll.count(step)
-                if self._job.paid:
-                    self._job.toll.stop_if_hopeless()
+                self._job.toll.stop_if_hopeless(self._job.paid)
         except Stopped:
             return
         except WriterError as error:

@@ -15,17 +15,21 @@ from pydantic import BaseModel, ValidationError
 from storygen import stages
 from storygen.calls import UNANSWERED, Call
 from storygen.errors import WriterError
+from storygen.quarantine import guarded
 from storygen.records import Draft, Premise, Record, record
-from storygen.screens import conduct
+from storygen.screens import conduct, form
 from storygen.screens.contamination import Contamination
 from storygen.text import block
 from storygen.writers.prompts import Prompt, Prompts
 from storygen.writers.replies import Reply, read
 from storygen.writers.schemas import Judgement, fault, low, schema, scores
 
-# How often a step is asked again, by what became of the last answer. What the model itself decided (a refusal, a
-# length, a cut at max_tokens) would most likely come out the same again and costs the same again.
-AGAIN = {"errored": 3, "expired": 3, "canceled": 3, "lost": 3, "schema": 1, "garbled": 1, "empty": 1}
+# How often a step is asked again: only where the API says that it generated nothing. Whatever it may have generated,
+# and billed, is never sent again as it was: an answer that is refused, cut, no JSON, against the schema, too long or
+# lost on its way ends the premise, and another of its cell takes its place. Asking in other words, with the fault
+# pointed out, would cost what a fresh draft does, and a schema that the API itself holds its answers to leaves
+# next to nothing to mend.
+AGAIN = dict.fromkeys(("errored", "expired", "canceled"), 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Lost:
 
 
 Next = Ask | Finished | Lost
-Passes = Callable[[Record], bool]
+Passes = Callable[[Record, str], bool]  # a text, and the step that it is to go to
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Method:
         dropped = False
         made: Record | None = None
         for step in self.steps:
-            if made is not None and not self.passes(made):
+            if made is not None and not self.passes(made, step):
                 dropped = True
                 break  # the later stage will drop it again and say why: nothing more is paid for it
             answer, reply, asked = _settle(step, premise, [c for c in calls if c.step == step])
@@ -120,9 +124,8 @@ def _settle(
     for call in calls:
         reply = read(call.reply) if call.reply is not None else Reply(problem=call.problem or UNANSWERED)
         problem, detail = call.problem or reply.problem, reply.detail
-        if problem == UNANSWERED:
-            problem = ""  # a kill took the answer: that is nobody's failure
-            continue
+        if problem == UNANSWERED:  # a kill came before the answer, which may have been generated all the same
+            problem = "lost"
         if not problem:
             answer, problem, detail = parse(step, premise, reply.text)
             if answer is not None:
@@ -156,12 +159,19 @@ def _with_scores(made: Record, judgement: Judgement) -> Record:
 
 
 def screens(contamination: Contamination) -> Passes:
-    """Conduct and contamination, as the later stage runs them, over one text."""
+    """Conduct and contamination, as the later stage runs them, over one text; form too once nobody rewrites it.
 
-    def passes(made: Record) -> bool:
-        if not conduct.screen([made]).kept:
+    A text that makes them raise does not pass: the later stage quarantines it by name.
+    """
+
+    def look(made: Record, step: str) -> bool:
+        if not conduct.screen([made]).kept or (step == "judge" and not form.screen([made]).kept):
             return False
         return contamination.look([made], block([made.text]))[made.id].verdict is None
+
+    def passes(made: Record, step: str) -> bool:
+        (found,) = guarded(lambda some: [look(one, step) for one in some], [made], lambda one, error: False)
+        return found
 
     return passes
 
@@ -185,10 +195,10 @@ class Toll:
         self.rejected += reason.startswith("writer:rejected")
         self.first = self.first or reason
 
-    def stop_if_hopeless(self) -> None:
-        """Raise WriterError when nearly all that is paid for comes to nothing."""
+    def stop_if_hopeless(self, paid: bool) -> None:
+        """Raise WriterError when every request is turned down, or nearly all that is paid for comes to nothing."""
         seen = self.passed + self.lost
-        if seen == self.rejected >= 10 or (seen >= 100 and self.lost > 0.9 * seen):
+        if seen == self.rejected >= 10 or (paid and seen >= 100 and self.lost > 0.9 * seen):
             raise WriterError(
                 f"{self.lost:,} of the first {seen:,} answers came to nothing, the first for {self.first}.",
                 "Nothing more was sent. Read the failures in run.db, try another model or --no-judge on a small --n.",

@@ -22,25 +22,29 @@ from storygen import resources
 from storygen.constitution import Clause, Constitution
 from storygen.describe import describe
 from storygen.errors import InputError
-from storygen.records import AdviceDraft, Draft, Kind, Premise
+from storygen.records import AdviceDraft, Draft, Premise
 from storygen.table_types import Tables
 from storygen.writers.schemas import schema
 
 STEPS = ("draft", "revise", "judge")
 EXEMPLARS = 2  # in one prompt
 FULL_CLAUSES = 3  # clauses whose whole text the reviser has in view: about 1,000 words each
-FILES = ("system", "draft-story", "draft-document", "draft-advice", "revise", "judge")
+FILES = ("system", "draft-story", "draft-document", "draft-advice", "revise", "judge", "brief-system", "brief")
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One request, whatever the model: `system` is the same for a whole run, `max_tokens` bounds the answer."""
+    """One request, whatever the model: `system` is the same for a whole run, `max_tokens` bounds the answer.
+
+    `words`: how long the prose should be, 0 where none is asked for.
+    """
 
     step: str
     system: str
     user: str
     schema: type[BaseModel]
     max_tokens: int
+    words: int = 0
 
     @property
     def size(self) -> int:
@@ -57,7 +61,8 @@ def _schema_text(model: type[BaseModel]) -> str:
 class Prompts:
     """The templates of a run. `thinking`: tokens that a model may think before it answers, 0 for one that cannot.
 
-    `spread`: tokens allowed for each word asked for; four is twice the length at two tokens a word.
+    `spread`: tokens allowed for each word asked for; four is twice the length at two tokens a word. `brief`: a tenth
+    of the prompt, for models that a whole one only confuses: the case in a few words, no constitution, no exemplars.
     """
 
     templates: Mapping[str, Template]
@@ -69,10 +74,13 @@ class Prompts:
     version: str
     thinking: int = 0
     spread: int = 4
+    brief: bool = False
 
     @functools.cached_property
     def system(self) -> str:
         """The block that every request begins with."""
+        if self.brief:
+            return self.templates["brief-system"]().strip()
         clauses = self.constitution.clauses
         lines = [f"- {c.title} ({c.id}): {c.statement}" for c in clauses]
         lines = lines or [f"- {c.title} ({c.id}): {c.statement}" for c in self.tables.clauses.values()]
@@ -81,6 +89,8 @@ class Prompts:
     def draft(self, premise: Premise) -> Prompt:
         """The request for a first draft."""
         words = describe(premise, self.tables)
+        if self.brief:
+            return self._prompt("draft", premise, self.templates["brief"](**words), self.room(premise))
         rng = random.Random(f"{premise.seed}:prompt:{premise.index}")
         shown = rng.sample(self.exemplars[premise.kind], EXEMPLARS)
         clauses = self.clauses(premise)
@@ -92,7 +102,7 @@ class Prompts:
             "exemplars": _exemplars(premise.kind, shown),
         }
         user = self.templates[f"draft-{premise.kind}"](**fields)
-        return self._prompt("draft", premise.kind, user, self.room(premise))
+        return self._prompt("draft", premise, user, self.room(premise))
 
     def revise(self, premise: Premise, draft: Draft) -> Prompt:
         """The request to a fresh instance that has the clauses in view and rewrites."""
@@ -108,7 +118,7 @@ class Prompts:
             title=draft.title,
             draft=shown(draft),
         )
-        return self._prompt("revise", premise.kind, user, self.room(premise) + 600)
+        return self._prompt("revise", premise, user, self.room(premise) + 600)
 
     def judge(self, premise: Premise, draft: Draft) -> Prompt:
         """The request for scores."""
@@ -118,7 +128,7 @@ class Prompts:
             title=draft.title,
             draft=shown(draft),
         )
-        return self._prompt("judge", premise.kind, user, 1_000 + self.thinking)
+        return self._prompt("judge", premise, user, 1_000 + self.thinking)
 
     def clauses(self, premise: Premise) -> list[Clause]:
         """The clauses of this run's constitution that stand for the premise's, each once."""
@@ -138,12 +148,18 @@ class Prompts:
         """
         return min(premise.words * self.spread + 900 + self.thinking, 20_000)
 
-    def _prompt(self, step: str, kind: Kind, user: str, room: int) -> Prompt:
-        return Prompt(step, self.system, user.strip(), schema(step, kind), room)
+    def _prompt(self, step: str, premise: Premise, user: str, room: int) -> Prompt:
+        words = 0 if step == "judge" else premise.words
+        return Prompt(step, self.system, user.strip(), schema(step, premise.kind), room, words)
 
 
 def load(
-    tables: Tables, constitution: Constitution, thinking: int = 0, spread: int = 4, root: Path | None = None
+    tables: Tables,
+    constitution: Constitution,
+    thinking: int = 0,
+    spread: int = 4,
+    brief: bool = False,
+    root: Path | None = None,
 ) -> Prompts:
     """The templates of a `prompts/` folder (default: the packaged one). Raises InputError for what is missing."""
     folder = root or resources.folder("prompts")
@@ -163,6 +179,7 @@ def load(
         hashlib.sha256(b"\0".join([*texts.values(), raw])).hexdigest()[:8],
         thinking,
         spread,
+        brief,
     )
 
 

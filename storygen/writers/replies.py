@@ -85,10 +85,15 @@ def _completion(value: Mapping[str, Any]) -> Reply:
     return Reply(text, problem or ("" if text.strip() else "empty"), str(value.get("model", "")), counts)
 
 
-def completion(text: str, model: str) -> str:
-    """A raw reply for a model in this process, in the shape of a completion."""
+def completion(text: str, model: str, sent: int, made: int, ended: bool) -> str:
+    """A raw reply for a model in this process, in the shape of a completion; `sent` and `made` in tokens."""
     return json.dumps(
-        {"model": model, "choices": [{"message": {"content": text}, "finish_reason": "stop"}]}, ensure_ascii=False
+        {
+            "model": model,
+            "choices": [{"message": {"content": text}, "finish_reason": "stop" if ended else "length"}],
+            "usage": {"prompt_tokens": sent, "completion_tokens": made},
+        },
+        ensure_ascii=False,
     )
 
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from storygen.pipeline import Progress
     from storygen.settings import Settings
 
-SLOTS = 4  # requests with which an open model begins; nothing is paid, and no cache is to be filled first
+SLOTS = 4  # requests at once with which an open model begins
+IN_PROCESS = ("gguf", "transformers")  # these get no more: theirs is this machine
 THINKING = 6_000  # tokens that a model which thinks may use before it answers; billed as output when used
 
 
@@ -63,8 +64,10 @@ def write(
         cost,
         writer.paid,
         progress,
-        pace or (Pace() if writer.paid else Pace(start=SLOTS)),
+        pace or pace_of(writer),
     )
+    if writer.packaged:
+        progress.say("The packaged model shows that the path works; few of its texts, or none, pass the screens.")
     with progress.stage("write", len(todo)):
         capped = asyncio.run(_write(job, writer, todo))
     if said := job.summary():
@@ -72,6 +75,13 @@ def write(
     if not capped:
         return ""
     return f"the cap was reached: {job.budget} spent, and the next request could go over it"
+
+
+def pace_of(writer: Writer) -> Pace:
+    """How many requests go out at once: nothing is to be paid or cached for an open model, so it starts with some."""
+    if writer.paid:
+        return Pace()
+    return Pace(start=SLOTS, most=SLOTS) if writer.source in IN_PROCESS else Pace(start=SLOTS)
 
 
 async def _write(job: Job, writer: Writer, todo: Sequence[int]) -> bool:
@@ -115,9 +125,9 @@ def price_of(writer: Writer, settings: Settings) -> Price:
 
 def prompts_of(settings: Settings, plan: Plan, cost: Price) -> Prompts:
     """The templates of a run with its constitution. Small models run on to the last token, so theirs are fewer."""
-    clauses = constitution_module.load(settings.constitution)
-    small = parse_writer(settings.writer).source == "gguf"
-    return prompts.load(plan.tables, clauses, THINKING if cost.thinks else 0, 2 if small else 4)
+    writer, clauses = parse_writer(settings.writer), constitution_module.load(settings.constitution)
+    spread = 2 if writer.source == "gguf" else 4
+    return prompts.load(plan.tables, clauses, THINKING if cost.thinks else 0, spread, writer.packaged)
 
 
 def _prefix(ledger: Ledger) -> str:

@@ -3,24 +3,23 @@
 fatal     no request will ever work: bad key, no credit, unknown model
 busy      turned away before anything was done: rate limit, overload, server error
 down      nobody there
-lost      sent, and the answer never came; it may have been paid for
+lost      sent, and the answer never came, or a gateway gave up on it; it may have been paid for
 rejected  this request is wrong, others may be right
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from storygen.errors import WriterError
+from storygen.writers.keys import scrub
 
 Sort = Literal["fatal", "busy", "down", "lost", "rejected"]
-_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY")
-_LOOKS_LIKE_KEY = re.compile(r"\b(?:sk|pk|key)-[A-Za-z0-9_-]{8,}|\b[Bb]earer\s+\S+")
+_NOT_DONE = (409, 429, 500, 503, 529)  # nothing was generated; of other 5xx (502, 504, a proxy's) nobody can say so
 _CREDIT = re.compile(r"credit balance|billing|spend limit|quota", re.I)
 
 
@@ -32,14 +31,6 @@ class Trouble:
     message: str
     wait: float | None = None
     status: int | None = None
-
-
-def scrub(text: str) -> str:
-    """Without anything that is or looks like a key."""
-    for name in _KEYS:
-        if len(secret := os.environ.get(name, "")) >= 6:
-            text = text.replace(secret, "[key]")
-    return _LOOKS_LIKE_KEY.sub("[key]", text)
 
 
 def of(error: Exception) -> Trouble | None:
@@ -55,11 +46,15 @@ def of(error: Exception) -> Trouble | None:
             status in (400, 429) and _CREDIT.search(f"{told.get('type')} {told.get('code')} {message}")
         ):
             return Trouble("fatal", message, status=status)
-        if status in (408, 409, 429) or status >= 500:
+        if status in _NOT_DONE:
             return Trouble("busy", f"{status} {message}", _wait(error), status)
+        if status == 408 or status > 500:
+            return Trouble("lost", f"{status} {message}", _wait(error), status)
         return Trouble("rejected", f"{status} {message}", status=status)
     if any(c.__name__ == "APIConnectionError" for c in type(error).__mro__):
         cause = type(error.__cause__).__name__
+        if cause == "LocalProtocolError":  # its text quotes the header
+            return Trouble("fatal", "it cannot be sent in a header", status=401)
         never_sent = cause in ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ProxyError")
         return Trouble("down" if never_sent else "lost", scrub(str(error.__cause__ or error))[:200] or name)
     if "authentication" in str(error).lower() and "header" in str(error).lower():

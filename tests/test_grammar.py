@@ -161,6 +161,19 @@ def test_where_i_is_me(source: str, objective: bool) -> None:
     assert name[5] is objective
 
 
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("{asker}, a weaver, had come.", "Ida Holm, a weaver, had come."),
+        ("The one at the gate, {asker}, waved.", "The one at the gate, Ida Holm, waved."),
+        ("{asker}, who wove, had come.", "the warden"),
+    ],
+)
+def test_a_person_is_not_introduced_twice(source: str, expected: str) -> None:
+    figures = {"asker": Figure("Ida Holm", "Ida", "the warden", "she", NAMED)}
+    assert expected in Scene(Random(0), figures, {}, {}).say(parse(source))
+
+
 def test_spoken_words_are_cut_out_of_their_sentence() -> None:
     assert spoken('"I can send it tonight," {ai} said. "I won\'t send it blank."') == (
         "I can send it tonight. I won't send it blank."

@@ -27,6 +27,8 @@ _INVERTED = re.compile(
     r"\b(?:[Ss]o|[Nn]or|[Nn]either|than|as) (?:had|did|was|were|has|have|do|does|could|would|should|is))$"
 )
 _AFTER_NAME = re.compile(r"\s*(?:[.,;:?!)\"]|$)")
+# "{affected}, a weaver," says already who that is; so does "the clerk at the gate, {ai},".
+_APPOSED = re.compile(r", (?:an?|the|of the|that) ")
 _WORD = re.compile(r"[\w']+")
 
 # Words after which a name is an object ("me"), whatever follows.
@@ -44,7 +46,9 @@ _SUBJECT_VERBS = frozenset(
     read put saw knew thought felt found took made went came began sent set left let held heard meant saw spoke stood
     understood chose drew ran brought bought did got grew laid led lost met paid rang rose sat showed shut slept sold
     spent stuck taught tore woke won wore wound built cut dealt dug fell fed fought flew forgot forgave hid hit hung
-    hurt knelt lay lent lit rode sang sank shook shone sought spread sprang swam swept swore swung threw never always
+    hurt split burst cast spread swept bent bore bound bled bred clung crept fled forbade froze ground leapt mistook
+    overheard sought shot slid span spoilt stole strode strove strung struck trod undertook upheld withdrew knelt lay
+    lent lit rode sang sank shook shone sprang swam swore swung threw never always
     only also still then now already simply first twice not quite almost nearly hardly""".split()
 )
 
@@ -147,7 +151,8 @@ def _ops(
             ops.append((FULL, slot, cap))
         elif slot in PEOPLE and form is None:
             closed = bool(_AFTER_NAME.match(right))
-            ops.append((NAME, slot, cap, owner, quoted, _objective(left, right), closed))
+            apposed = bool(_APPOSED.match(right)) or (left.endswith(", ") and right[:1] == ",")
+            ops.append((NAME, slot, cap, owner, quoted, _objective(left, right), closed, apposed))
             owner = False
         else:
             ops.append((VALUE, f"{slot}.{form}" if form else slot, cap, owner or bool(_AFTER_NAME.match(right))))

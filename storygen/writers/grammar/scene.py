@@ -219,7 +219,7 @@ class Scene:
         return GRAMMAR[figure.pronoun]
 
     def _name(self, op: Op) -> str:
-        _, slot, _, owner, quoted, objective, closed = op
+        _, slot, _, owner, quoted, objective, closed, apposed = op
         figure = self.figures[slot]
         mode = figure.mode
         if quoted:
@@ -245,6 +245,8 @@ class Scene:
             return figure.role + "'s" if figure.met == UNMET else figure.short + "'s"
         name = figure.full if figure.met == UNMET else figure.short
         figure.met = MET
+        if apposed:
+            return name
         end = "" if closed else ","
         return f"{figure.role}, {name}{end}" if self.rng.random() < 0.4 else f"{name}, {figure.role}{end}"
 

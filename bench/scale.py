@@ -86,7 +86,7 @@ def global_pass(folder: Path, n: int) -> None:
 def top_up(folder: Path, n: int) -> None:
     """Premises of the quota, and what is missing: what `make` asks between its rounds."""
     plan = stages.plan(settings.Settings().spec())
-    Counter(plan.premise(i).cell for i in range(n))
+    Counter(map(plan.cell, range(n)))
     with Ledger.hold(folder) as ledger:
         ledger.attempted()
         ledger.kept_by_cell()

@@ -78,7 +78,7 @@ def make(settings: Settings, engine: Engine, progress: Progress) -> Outcome:
         watch, spec = Stopwatch(), settings.spec()
         plan = stages.plan(spec)
         index = DuplicateIndex(engine.search)
-        quota = Counter(plan.premise(i).cell for i in range(settings.n))
+        quota = Counter(map(plan.cell, range(settings.n)))
         ledger.put("quota", quota)
         ledger.put_spare(())
         wanted: Sequence[int] = range(settings.n)
@@ -135,7 +135,7 @@ class TopUp:
 
     def _scan(self) -> None:
         for i in range(self._next, self._next + 500):
-            self._found.setdefault(self._plan.premise(i).cell, deque()).append(i)
+            self._found.setdefault(self._plan.cell(i), deque()).append(i)
         self._next += 500
 
 

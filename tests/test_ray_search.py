@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import Quiet, deadly
+from helpers import Quiet, deadly, digests, make
 
 from storygen import pipeline, ray_engine, ray_search, stages
 from storygen.errors import UsageError
@@ -58,6 +58,18 @@ def test_the_shuffle_finds_the_pairs_of_the_local_search(
         local = pairs(texts, live, fresh)
         assert len(local) > 200
         assert np.array_equal(pairs(texts, live, fresh, engine.search), local)
+
+
+def test_a_run_with_the_group_by_has_the_bytes_of_a_local_one(
+    engine: RayEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_search, "SMALL", 0)
+    monkeypatch.setattr(ray_search, "GROUP", 50)
+    mix = (("advice", 1),)  # the kind with most near-duplicates
+    make(tmp_path / "local", n=150, mix=mix)
+    settings = replace(Settings(), n=150, out=tmp_path / "ray", engine="ray", workers=2, mix=mix)
+    pipeline.make(settings, engine, Quiet())
+    assert digests(tmp_path / "ray") == digests(tmp_path / "local")
 
 
 def test_few_fresh_texts_are_searched_for_here(monkeypatch: pytest.MonkeyPatch) -> None:

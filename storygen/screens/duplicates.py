@@ -104,24 +104,27 @@ def jaccard(a: U64, b: U64) -> float:
 
 
 class _Shingled:
-    """Shingle sets by index; the latest are kept up to a number of shingles."""
+    """Shingle sets by index; the latest are kept up to a number of shingles: 32 MiB of them."""
 
-    def __init__(self, texts: Texts, limit: int = 1 << 20) -> None:
+    def __init__(self, texts: Texts, limit: int = 1 << 22) -> None:
         self._texts, self._room = texts, limit
-        self._kept: OrderedDict[int, tuple[str, U64]] = OrderedDict()
+        self._kept: OrderedDict[int, U64] = OrderedDict()
 
-    def __call__(self, index: int) -> tuple[str, U64]:
-        """The text and its sorted distinct shingles."""
+    def __call__(self, index: int) -> U64:
+        """The sorted distinct shingles of a text."""
         if index in self._kept:
             self._kept.move_to_end(index)
             return self._kept[index]
-        text = self._texts(index)
-        found = text, np.unique(shingles(block([text]))[0])
+        found = np.unique(shingles(block([self._texts(index)]))[0])
         self._kept[index] = found
-        self._room -= len(found[1])
+        self._room -= len(found)
         while self._room < 0 and len(self._kept) > 1:
-            self._room += len(self._kept.popitem(last=False)[1][1])
+            self._room += len(self._kept.popitem(last=False)[1])
         return found
+
+    def same(self, a: int, b: int) -> bool:
+        """Whether two texts have the same words in the same order, as `fold` sees them."""
+        return fold(self._texts(a)) == fold(self._texts(b))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,14 +207,13 @@ class _Judge:
             dropped[late] = self._near(int(self._indexes[early]), int(self._indexes[late]))
 
     def _near(self, early: int, late: int) -> bool:
-        (a, shingles_a), (b, shingles_b) = self._shingled(early), self._shingled(late)
-        score = jaccard(shingles_a, shingles_b)
+        score = jaccard(self._shingled(early), self._shingled(late))
         if score >= NEAR:
             self.near.append((early, late, score))
         if score < THRESHOLD:
             return False
         other = self._identify(early) if self._identify else early
-        reason = "duplicate:exact" if score == 1.0 and fold(a) == fold(b) else "duplicate:near"
+        reason = "duplicate:exact" if score == 1.0 and self._shingled.same(early, late) else "duplicate:near"
         self.verdicts.append((late, reason, {"score": round(score, 4), "threshold": THRESHOLD, "other": other}))
         return True
 

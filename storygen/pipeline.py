@@ -30,7 +30,8 @@ from storygen.stopwatch import Stopwatch
 # Rounds of topping up that may gain next to nothing, in a row, before a run gives up. Each round replaces what the
 # one before lost: the grammar needs two or three, and a model that loses half of all it tries still reaches n.
 ROUNDS = 12
-HOPELESS = 10  # premises, and two rounds, after which a run that has not kept a single text gives up
+HOPELESS = 10  # premises, and two rounds, after which a run that keeps next to nothing gives up
+POOR = 0.1  # of what was tried: less is next to nothing there
 GAIN = 0.02  # of what a round asked for: less is next to nothing
 SLICE = 4_000  # drafts of a model read from the ledger at a time
 
@@ -89,7 +90,8 @@ def make(settings: Settings, engine: Engine, progress: Progress) -> Outcome:
                 find_duplicates(ledger, index, progress)
             before, missing = missing.total(), quota - ledger.kept_by_cell()
             idle = idle + 1 if before - missing.total() <= GAIN * len(wanted) else 0
-            hopeless = missing == quota and idle >= max(2, -(-HOPELESS // settings.n))
+            poor = settings.n - missing.total() < POOR * len(ledger.attempted())
+            hopeless = poor and idle >= max(2, -(-HOPELESS // settings.n))
             if not missing or stopped or hopeless or idle >= ROUNDS:
                 break
             wanted = source.take(missing, ledger)

@@ -7,10 +7,11 @@ import itertools
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import paid
 import pytest
-from fake_api import MODEL, SERVER_FAULTS, FakeApi
+from fake_api import MODEL, MODEL_FAULTS, SERVER_FAULTS, FakeApi
 from helpers import read_jsonl
 
 from storygen import cli, resources, stages
@@ -143,6 +144,23 @@ def test_a_model_that_fails_at_nearly_everything_is_stopped(api: FakeApi, tmp_pa
     with pytest.raises(WriterError, match="answers came to nothing, the first for writer:refusal"):
         paid.make(tmp_path / "run", 400)
     assert api.asked["POST /v1/messages"] < 200
+
+
+def test_a_run_that_keeps_next_to_nothing_gives_up_after_two_idle_rounds(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hazard of a weak model that one text in a hundred gets through: rounds of topping up without an end."""
+    lucky = iter([""])
+
+    def fault(params: dict[str, Any], turn: int, names: tuple[str, ...]) -> str:
+        judged = names == MODEL_FAULTS and "Judgement" in str(params["output_config"])
+        return next(lucky, "low_score") if judged else ""
+
+    monkeypatch.setattr(api, "fault", fault)
+    with pytest.raises(ShortRun, match="1 of 10 records were made"):
+        paid.make(tmp_path / "run", 10)
+    with Ledger.read(tmp_path / "run") as ledger:
+        assert len(ledger.attempted()) == 10 + 9 + 9
 
 
 def test_a_server_that_is_gone_is_named(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

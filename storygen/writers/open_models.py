@@ -190,7 +190,7 @@ def serve(path: Path, small: bool = False) -> Served:
     """
     llama = _needs("xllamacpp", "local")
     parameters = llama.CommonParams()
-    parameters.model.path = str(path)
+    parameters.model.path, parameters.model_alias = str(path), {path.stem}  # the alias goes into records, no path
     parameters.n_parallel, parameters.n_ctx = SLOTS, SLOTS * (SMALL_CONTEXT if small else CONTEXT)
     parameters.port, parameters.verbosity = 0, -1
     if small:

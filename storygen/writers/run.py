@@ -67,7 +67,7 @@ def write(
         pace or pace_of(writer),
     )
     if writer.packaged:
-        progress.say("The packaged model shows that the path works; few of its texts, or none, pass the screens.")
+        progress.say("The packaged model shows that the path works; what it writes is not worth training on.")
     with progress.stage("write", len(todo)):
         capped = asyncio.run(_write(job, writer, todo))
     if said := job.summary():

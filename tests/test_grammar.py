@@ -243,7 +243,8 @@ def test_names_and_verbs_agree_in_the_first_person(source: str, expected: str) -
 
 def chosen(plan: str, target: int, unwanted: str = "") -> list[str]:
     """Names of the beats that stand, ten words each."""
-    out = select.select(read_plan(plan), target, lambda _: 10.0, lambda b: b.name not in unwanted.split(), Random(1))
+    outline = select.outline(read_plan(plan), lambda b: b.name not in unwanted.split())
+    out = select.select(outline, target, lambda _: 10.0, Random(1))
     return [beat.name for _, beats in out for beat in beats]
 
 
@@ -264,9 +265,8 @@ def test_a_question_stands_exactly_when_its_answer_does() -> None:
 
 
 def test_a_long_text_is_filled_before_its_trouble_and_before_its_end() -> None:
-    out = select.select(
-        read_plan("opening | situation ask | act | end"), 50, lambda _: 10.0, lambda _: True, Random(1)
-    )
+    outline = select.outline(read_plan("opening | situation ask | act | end"), lambda _: True)
+    out = select.select(outline, 50, lambda _: 10.0, Random(1))
     filled = select.fill(out, 80, lambda _: 10.0, select.PLACE, "story", [])
     names = [[beat.name for beat in beats] for _, beats in filled]
     assert names[0] == ["opening"]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from storygen.records import Message
-from storygen.writers.grammar.polish import polish
 
 
 def messages(blocks: Sequence[tuple[str, str, bool]]) -> tuple[Message, ...]:
@@ -17,7 +16,7 @@ def messages(blocks: Sequence[tuple[str, str, bool]]) -> tuple[Message, ...]:
             out.append((label, [text]))
         elif out:
             out[-1][1].append(text)
-    return tuple(Message(role=role, content=polish("\n\n".join(parts))) for role, parts in out)
+    return tuple(Message(role=role, content="\n\n".join(parts)) for role, parts in out)
 
 
 def first_sentence(text: str) -> str:

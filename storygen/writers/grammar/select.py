@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from random import Random
 
 from storygen.writers.grammar.beats import ANSWERS, CASE, PAIRS
 from storygen.writers.grammar.library import Beat, Paragraph
 
 Chosen = list[tuple[Paragraph, list[Beat]]]
+Place = tuple[int, int, Beat]  # paragraph, beat in it
 
 _ASKING = ("Q", "q", "host", "chair", "user")
 _SAYING = ("guest", "pro", "gloss", "p")  # who goes on when a document needs more argument
@@ -23,18 +25,23 @@ COUNSEL = ("balance", "other", "balance")
 STEPS = ("suggest", "words")
 
 
-def select(
-    plan: Sequence[Paragraph], target: int, mean: Callable[[Beat], float], wanted: Callable[[Beat], bool], rng: Random
-) -> Chosen:
-    """The beats that stand. Beats of rank 0 always do; the others in the order of their ranks, as length allows.
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A plan taken apart, once: what always stands, and what comes in as length allows, in units by rank."""
 
-    `mean` is a beat's length in words, `wanted` whether this text may hold it at all. A case comes in as a whole, an
-    objection with its answer, a question exactly when what answers it does.
+    plan: tuple[Paragraph, ...]
+    always: tuple[Place, ...]
+    optional: tuple[tuple[int, tuple[Place, ...]], ...]
+    asking: tuple[tuple[int, tuple[Beat, ...]], ...]  # paragraphs that only ask, last first, and all they could say
+
+
+def outline(plan: Sequence[Paragraph], wanted: Callable[[Beat], bool]) -> Outline:
+    """`plan` as units; `wanted` says whether a text may hold a beat at all.
+
+    A case comes in as a whole, an objection with its answer, a frame with what it leads into.
     """
-    keep: list[list[Beat | None]] = [[None] * len(paragraph.beats) for paragraph in plan]
-    units: dict[tuple[int, str], list[tuple[int, int, Beat]]] = {}
+    units: dict[tuple[int, str], list[Place]] = {}
     turn = dict.fromkeys(PAIRS, 0)
-    total = 0.0
     for p, paragraph in enumerate(plan):
         for b, beat in enumerate(paragraph.beats):
             if not wanted(beat) or (b + 1 < len(paragraph.beats) and _leads(beat, paragraph.beats[b + 1])):
@@ -45,35 +52,44 @@ def select(
             units.setdefault((beat.rank, unit), []).append((p, b, beat))
             if b and _leads(paragraph.beats[b - 1], beat):
                 units[beat.rank, unit].append((p, b - 1, paragraph.beats[b - 1]))
-    optional = []
-    for (rank, _), members in units.items():
-        size = sum(mean(beat) for _, _, beat in members)
-        if rank == 0:
-            total += size
-            _keep(keep, members)
-        else:
-            optional.append((rank + rng.random() * 0.9, size, members))
-    for _, size, members in sorted(optional, key=lambda o: o[0]):
+    asking = [
+        (k, tuple(b for b in plan[k].beats if wanted(b)))
+        for k in range(len(plan) - 2, -1, -1)
+        if plan[k].label in _ASKING and all(b.name[:2] in ("f.", "g.") for b in plan[k].beats)
+    ]
+    return Outline(
+        tuple(plan),
+        tuple(place for (rank, _), places in units.items() if rank == 0 for place in places),
+        tuple((rank, tuple(places)) for (rank, _), places in units.items() if rank),
+        tuple(asking),
+    )
+
+
+def select(given: Outline, target: int, mean: Callable[[Beat], float], rng: Random) -> Chosen:
+    """The beats that stand. Those of rank 0 always do; the others in the order of their ranks, as length allows.
+
+    `mean` is a beat's length in words. A question stands exactly when what answers it does.
+    """
+    keep: list[list[Beat | None]] = [[None] * len(paragraph.beats) for paragraph in given.plan]
+    for p, b, beat in given.always:
+        keep[p][b] = beat
+    total = sum(mean(beat) for _, _, beat in given.always)
+    for _, places in sorted(((rank + rng.random() * 0.9, unit) for rank, unit in given.optional), key=lambda o: o[0]):
+        size = sum(mean(beat) for _, _, beat in places)
         if total + size * 0.5 > target:
             break
-        _keep(keep, members)
+        for p, b, beat in places:
+            keep[p][b] = beat
         total += size
-    out = [(paragraph, [b for b in row if b]) for paragraph, row in zip(plan, keep, strict=True)]
-    for k in range(len(out) - 2, -1, -1):
-        paragraph = out[k][0]
-        if paragraph.label in _ASKING and all(b.name[:2] in ("f.", "g.") for b in paragraph.beats):
-            out[k] = (paragraph, [b for b in paragraph.beats if wanted(b)] if out[k + 1][1] else [])
+    out = [(paragraph, [b for b in row if b]) for paragraph, row in zip(given.plan, keep, strict=True)]
+    for k, beats in given.asking:
+        out[k] = (out[k][0], list(beats) if out[k + 1][1] else [])
     return out
 
 
 def _leads(frame: Beat, beat: Beat) -> bool:
     """Whether a frame only leads into the beat behind it, and stands or falls with it."""
     return frame.name[:2] in ("f.", "g.") and beat.name[:2] not in ("f.", "g.") and 0 < frame.rank == beat.rank
-
-
-def _keep(keep: list[list[Beat | None]], members: Sequence[tuple[int, int, Beat]]) -> None:
-    for p, b, beat in members:
-        keep[p][b] = beat
 
 
 def length(chosen: Chosen, mean: Callable[[Beat], float]) -> float:

@@ -42,6 +42,7 @@ class GrammarWriter:
         self.arm = arm
         self.tables = tables
         self.library = Library(tables, root or resources.folder("prompts"))
+        self.outlines: dict[tuple[str, int], select.Outline] = {}  # of each form's plans, made when first drawn
         self.version = f"1+{content_version(root or resources.folder('prompts'))}"
         mapping = getattr(constitution, "mapping", None)
         renamed: Mapping[str, Sequence[str]] = mapping() if callable(mapping) else {}
@@ -79,6 +80,8 @@ class _Telling:
         self.reasons: list[str] = []
         self.said: set[str] = set()
         self.fresh = False
+        self.means: dict[str, float] = {}  # words of a beat, by its name
+        self.outlines = writer.outlines
         self.open: dict[str, Pattern] = {}  # the second halves that are still to be said
         self.inner = ""
         self.action = ""
@@ -156,9 +159,12 @@ class _Telling:
 
     def _select(self) -> select.Chosen:
         """The beats of one of the form's plans that fit the premise's length."""
-        plans, kind, target = self.shape.plans, self.premise.kind, self.premise.words
-        plan = plans[int(self.rng.random() * len(plans))]
-        chosen = select.select(plan, target, self._mean, self._wanted, self.rng)
+        kind, target = self.premise.kind, self.premise.words
+        at = int(self.rng.random() * len(self.shape.plans))
+        key = (self.shape.id, at)
+        if key not in self.outlines:
+            self.outlines[key] = select.outline(self.shape.plans[at], self._wanted)
+        chosen = select.select(self.outlines[key], target, self._mean, self.rng)
         missing = target - select.length(chosen, self._mean)
         if missing < target * 0.07:
             return chosen
@@ -174,10 +180,15 @@ class _Telling:
         return not (self.arm == "actions-only" and of.reasons(beat.name))
 
     def _mean(self, beat: Beat) -> float:
-        if beat.name == "end":
-            return sum(self._mean(Beat(name)) for name in _ENDS[self.valence])
-        pool = self._pool(beat)
-        return pool.mean if pool else 0.0
+        found = self.means.get(beat.name)
+        if found is None:
+            if beat.name == "end":
+                found = sum(self._mean(Beat(name)) for name in _ENDS[self.valence])
+            else:
+                pool = self._pool(beat)
+                found = pool.mean if pool else 0.0
+            self.means[beat.name] = found
+        return found
 
     # -- telling ---------------------------------------------------------------------------------------------------
 
@@ -185,16 +196,16 @@ class _Telling:
         blocks = self._tell(self._select())
         clause = self.premise.clauses[0] if self.premise.clauses else ""
         fields: dict[str, Any] = {
-            "reasons": tuple(polish(r) for r in self.reasons),
-            "inner_moment": polish(self.inner),
-            "ai_action": polish(self.action),
+            "reasons": tuple(self.reasons),
+            "inner_moment": self.inner,
+            "ai_action": self.action,
             "clause": clause,
         }
         if self.premise.kind == "advice":
             return AdviceDraft(title=self._title(), messages=parts.messages(blocks), **fields)
         title = self._title()
         pieces = [text if joined else "\n\n" + text for _, text, joined in blocks]
-        body = polish("".join("\n" + p if not p.startswith("\n\n") else p for p in pieces).strip())
+        body = "".join("\n" + p if not p.startswith("\n\n") else p for p in pieces).strip()
         if self.shape.headed:
             body = f"{title}\n\n{body}"
         if self.premise.kind == "story":
@@ -224,7 +235,7 @@ class _Telling:
             if beats and paragraph.heading:
                 pool = shape.pools.get(paragraph.heading)
                 pattern = scene.pick(pool) if pool else None
-                heading = scene.say(pattern) if pattern else ""
+                heading = polish(scene.say(pattern)) if pattern else ""
             prefix = scene.say(shape.labels[label]) if beats and label in shape.labels else ""
             for beat in beats:
                 if beat.speech and not self._speakable(beat):
@@ -252,7 +263,7 @@ class _Telling:
         pattern = self._pattern(beat)
         if pattern is None:
             return []
-        text = self.scene.say(pattern)
+        text = polish(self.scene.say(pattern))
         if self.fresh:  # an answer does not begin with a conjunction
             self.fresh = False
             first, _, rest = text.partition(" ")

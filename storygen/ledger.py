@@ -31,6 +31,8 @@ try:
 except ImportError:  # Windows: no advisory locks, SQLite's own still hold
     fcntl = None  # type: ignore[assignment]
 
+_SLICE = 10_000  # rows of another ledger taken at a time
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS drafts (
@@ -256,12 +258,19 @@ class Ledger:
             db.executemany("INSERT INTO spare VALUES (?)", [(idx,) for idx in indexes])
 
     def take(self, other: Path) -> None:
-        """Every draft, verdict, failure and call of another run's ledger; what is here already stays."""
+        """Every draft, verdict, failure and call of another run's ledger; what is here already stays.
+
+        A slice at a time: one transaction over millions of rows would grow a log as large as the ledger. A merge
+        that is killed on the way is run again.
+        """
         self._db.execute("ATTACH ? AS other", (str(other / "run.db"),))
         try:
-            with self.transaction() as db:
-                for name in ("drafts", "screened", "failures", "calls"):
-                    db.execute(f"INSERT OR IGNORE INTO main.{name} SELECT * FROM other.{name}")
+            for name in ("drafts", "screened", "failures", "calls"):
+                low, high = self._db.execute(f"SELECT MIN(idx), MAX(idx) FROM other.{name}").fetchone()
+                for at in range(low, high + 1, _SLICE) if low is not None else ():
+                    some = f"SELECT * FROM other.{name} WHERE idx BETWEEN ? AND ?"
+                    with self.transaction() as db:
+                        db.execute(f"INSERT OR IGNORE INTO main.{name} {some}", (at, at + _SLICE - 1))
         finally:
             self._db.execute("DETACH other")
 

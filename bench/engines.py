@@ -89,7 +89,7 @@ def main() -> None:
     local, ray = best["local"], best["ray"]
     same = "the same bytes" if local.data == ray.data else "OTHER BYTES"
     by_clock, by_cores = ray.seconds / local.seconds, ray.cpu / local.cpu
-    told = f"n = {asked.n:,}: Ray takes {by_clock:.2f} times as long, {by_cores:.2f} times the seconds of cores; {same}."
+    told = f"n = {asked.n:,}: Ray takes {by_clock:.2f} times as long, {by_cores:.2f} times the time of cores; {same}."
     head = [f"engine, best of {asked.turns}", "seconds", "seconds of cores", "MiB PSS"]
     rows = [[name, f"{r.seconds:.1f}", f"{r.cpu:.1f}", f"{r.pss / 2**20:,.0f}"] for name, r in best.items()]
     body = f"{told}\n\n{page.table(head, rows)}"

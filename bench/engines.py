@@ -48,7 +48,7 @@ def run(engine: str, n: int) -> Run:
         )
         while process.poll() is None:
             most = max(most, memory(process.pid, full=True)[1])
-            spent |= cores(process.pid)
+            spent |= taken(process.pid)
             time.sleep(1.0)
         seconds = time.perf_counter() - begin
         if process.returncode:
@@ -59,7 +59,7 @@ def run(engine: str, n: int) -> Run:
         return Run(seconds, sum(spent.values()), most, digest.hexdigest())
 
 
-def cores(pid: int) -> dict[int, float]:
+def taken(pid: int) -> dict[int, float]:
     """Seconds of cores that each process of a tree has taken so far."""
     out: dict[int, float] = {}
     with contextlib.suppress(psutil.NoSuchProcess):

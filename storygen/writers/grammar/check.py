@@ -9,7 +9,7 @@ from storygen.writers.grammar.polish import polish
 
 _OBJECT = "to for with from told asked gave let by at of about beside".replace(" ", "|")
 # "What it was called for I would not say", "since he asked I doubt it": an object that is none.
-_NO_OBJECT = r"(?<!called )(?<!asked )(?<!cared )(?<!he )(?<!she )(?<!they )(?<!lay-)"
+_NO_OBJECT = r"(?<!\" )(?<!called )(?<!asked )(?<!cared )(?<!he )(?<!she )(?<!they )(?<!lay-)"
 _PREPOSITIONS = """above below behind beside before after near like of to for from on with troubles gave told showed
 owed""".split()
 _BEHIND = "".join(f"(?<!{w} )" for w in _PREPOSITIONS)

@@ -40,11 +40,14 @@ class RayEngine:
         except ImportError as error:
             raise UsageError("--engine ray needs Ray.", "pip install 'storygen[ray]'") from error
         self._ray: Any = ray
-        local: dict[str, Any] = (
-            {} if address else {"num_cpus": workers, "include_dashboard": False, "object_store_memory": STORE}
-        )
+        local: dict[str, Any] = {
+            "num_cpus": workers,
+            "include_dashboard": False,
+            "object_store_memory": STORE,
+            "_system_config": {"worker_niceness": 0},  # Ray's own is 15: beside other work it would stand still
+        }
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
         except (ConnectionError, ValueError, RuntimeError) as error:
             hint = "Check --ray-address, or leave it out for a local one."
             raise UsageError(f"No Ray cluster could be joined: {error}.", hint) from error

@@ -47,7 +47,12 @@ class RayEngine:
             "_system_config": {"worker_niceness": 0},  # Ray's own is 15: beside other work it would stand still
         }
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
+            ray.init(
+                address=address or "local",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **({} if address else local),
+            )
         except (ConnectionError, ValueError, RuntimeError) as error:
             hint = "Check --ray-address, or leave it out for a local one."
             raise UsageError(f"No Ray cluster could be joined: {error}.", hint) from error

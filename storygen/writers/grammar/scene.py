@@ -70,6 +70,20 @@ _IRREGULAR = frozenset("people men women children teeth feet geese mice oxen cat
 _SINGULAR_S = ("ss", "us", "is", "ics", "news", "gas", "lens")
 
 
+_ENDING = re.compile(r"(?:ings?|ers?|ed|e?s|e)$")
+
+
+def _stems(phrase: str) -> set[str]:
+    words = re.findall(r"[^\W\d_]{4,}", phrase.lower())
+    return {_ENDING.sub("", word) for word in words if word not in ("with", "whose", "from", "office", "head")}
+
+
+@functools.lru_cache(maxsize=20_000)
+def echoes(role: str, following: str) -> bool:
+    """Whether what follows a name says its role anyway: "the estate cook", " cooked breakfast"."""
+    return not _stems(role).isdisjoint(_stems(" ".join(following.split()[:5])))
+
+
 @functools.lru_cache(maxsize=20_000)
 def is_plural(phrase: str) -> bool:
     """Whether a noun phrase takes "were": its head, the last word before a preposition or relative, tells."""
@@ -156,7 +170,7 @@ class Scene:
         return text.replace(" .", ".").replace(" ,", ",") if " ." in text or " ," in text else text
 
     def _run(self, ops: tuple[Op, ...], out: list[str]) -> None:
-        for op in ops:
+        for at_op, op in enumerate(ops, 1):
             if type(op) is str:
                 out.append(self._agree(op) if self.verbs else op)
                 self.verbs = self.verbs if not op.strip() else None
@@ -182,7 +196,8 @@ class Scene:
                 if key in _THINGS and not op[3] and ", " in text and _trails(text):
                     text += ","
             elif kind == NAME:
-                text, cap = self._name(op), op[2]
+                following = ops[at_op] if at_op < len(ops) else ""
+                text, cap = self._name(op, following if type(following) is str else ""), op[2]
                 figure = self.figures[op[1]]
                 if figure.mode in (FIRST, SECOND) and not (op[3] or op[4] or op[5]):
                     self.verbs = GRAMMAR[figure.pronoun]
@@ -218,7 +233,7 @@ class Scene:
             return None
         return GRAMMAR[figure.pronoun]
 
-    def _name(self, op: Op) -> str:
+    def _name(self, op: Op, following: str) -> str:
         _, slot, _, owner, quoted, objective, closed, apposed = op
         figure = self.figures[slot]
         mode = figure.mode
@@ -245,10 +260,10 @@ class Scene:
             return figure.role + "'s" if figure.met == UNMET else figure.short + "'s"
         name = figure.full if figure.met == UNMET else figure.short
         figure.met = MET
-        if apposed:
+        end, role_first = "" if closed else ",", self.rng.random() < 0.4
+        if apposed or echoes(figure.role, following):
             return name
-        end = "" if closed else ","
-        return f"{figure.role}, {name}{end}" if self.rng.random() < 0.4 else f"{name}, {figure.role}{end}"
+        return f"{figure.role}, {name}{end}" if role_first else f"{name}, {figure.role}{end}"
 
     def _pronoun(self, op: Op) -> str:
         _, slot, form, _, quoted = op

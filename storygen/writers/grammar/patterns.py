@@ -10,6 +10,8 @@ from typing import Any
 PEOPLE = ("ai", "asker", "affected", "overseer", "user")
 PRONOUNS = ("they", "them", "their", "theirs", "themself")
 VERBS = ("was", "is", "has")
+DAY = "day"
+_DAYS = ("day", "nextday", "dayafter")
 
 # An operation is literal text or a tuple that begins with one of these.
 CHOICE, VALUE, NAME, PRONOUN, VERB, FULL = range(6)
@@ -57,13 +59,16 @@ Op = Any  # str | tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One pattern, parsed. `words` is its usual length; `possessed` the people first met in it as owners."""
+    """One pattern, parsed. `words` is its usual length; `possessed` the people first met in it as owners.
+
+    `needs` are the people it speaks of, and DAY where it names a day of the week.
+    """
 
     source: str
     ops: tuple[Op, ...]
     words: int
     possessed: frozenset[str]
-    people: frozenset[str]
+    needs: frozenset[str]
 
 
 class Pool:
@@ -107,6 +112,8 @@ def _first_mentions(ops: Sequence[Op], first: dict[str, bool]) -> None:
                 _first_mentions(option, first)
         elif op[0] == NAME:
             first.setdefault(op[1], op[3])
+        elif op[0] == VALUE and op[1] in _DAYS:
+            first.setdefault(DAY, False)
         elif op[0] == FULL:
             first.setdefault(op[1], False)
         elif op[0] == VALUE and "." in op[1]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from storygen.writers.grammar.patterns import CHOICE, FULL, NAME, PRONOUN, VALUE, Op, Pattern, Pool
+from storygen.writers.grammar.patterns import CHOICE, DAY, FULL, NAME, PRONOUN, VALUE, Op, Pattern, Pool
 
 NAMED, FIRST, SECOND, ROLE_ONLY = range(4)
 UNMET, NAMED_ONLY, MET = range(3)
@@ -107,7 +107,19 @@ def base(verb: str) -> str:
 class Scene:
     """The state of one text. `values` are plain slots; `draws` give a new phrase every time they are asked."""
 
-    __slots__ = ("draws", "figures", "last", "linked", "narration", "rng", "tight", "used", "values", "verbs")
+    __slots__ = (
+        "draws",
+        "figures",
+        "known",
+        "last",
+        "linked",
+        "narration",
+        "rng",
+        "tight",
+        "used",
+        "values",
+        "verbs",
+    )
 
     def __init__(
         self, rng: Random, figures: dict[str, Figure], values: dict[str, str], draws: Mapping[str, Callable[[], str]]
@@ -120,6 +132,7 @@ class Scene:
         self.used: dict[int, set[int]] = {}
         self.linked: dict[str, int] = {}
         self.tight = False
+        self.known = frozenset((*figures, DAY))  # what a pattern may need
         self.verbs: Mapping[str, str] | None = None  # how the verb behind what was just said agrees with it
 
     def pick(self, pool: Pool) -> Pattern | None:
@@ -130,16 +143,18 @@ class Scene:
             return None
         at = int(self.rng.random() * size)
         fallback, chosen, tries = -1, -1, 0
-        known = self.figures.keys()
+        known = self.known
         for step in range(size):
             k = (at + step) % size
             if k in used:
                 continue
             pattern = pool[k]
-            if not pattern.people <= known:
+            missing = pattern.needs - known
+            if missing and missing != {DAY}:
                 continue
-            if pattern.possessed and any(
-                self.figures[p].met == UNMET for p in pattern.possessed if p in self.figures
+            if missing or (
+                pattern.possessed
+                and any(self.figures[p].met == UNMET for p in pattern.possessed if p in self.figures)
             ):
                 if fallback < 0:
                     fallback = k

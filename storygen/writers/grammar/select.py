@@ -122,7 +122,7 @@ def fill(
             break
         beats = [Beat(name) for name in cycle[turn % len(cycle)].split()]
         missing -= sum(mean(b) for b in beats) or 12
-        at = turn % len(spots)
+        at = turn % len(spots) if turn > 2 else 0  # the place first: what comes late is in the story's way
         extra[at].append((Paragraph((), named[at]), beats))
     for spot, added in sorted(zip(spots, extra, strict=True), key=lambda pair: -pair[0]):
         out[spot:spot] = added

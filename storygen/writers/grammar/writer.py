@@ -14,7 +14,7 @@ from storygen.table_types import ClauseSentences, Dilemma, HumanDilemma, Setting
 from storygen.writers.grammar import beats as of
 from storygen.writers.grammar import parts, select, stage
 from storygen.writers.grammar.library import Beat, Library, Shape, content_version
-from storygen.writers.grammar.patterns import Pattern, Pool
+from storygen.writers.grammar.patterns import DAY, Pattern, Pool
 from storygen.writers.grammar.polish import polish
 from storygen.writers.grammar.scene import Clock, Scene
 
@@ -43,6 +43,7 @@ class GrammarWriter:
         self.tables = tables
         self.library = Library(tables, root or resources.folder("prompts"))
         self.outlines: dict[tuple[str, int], select.Outline] = {}  # of each form's plans, made when first drawn
+        self._dated: dict[tuple[str, str], bool] = {}
         self.version = f"1+{content_version(root or resources.folder('prompts'))}"
         mapping = getattr(constitution, "mapping", None)
         renamed: Mapping[str, Sequence[str]] = mapping() if callable(mapping) else {}
@@ -51,6 +52,14 @@ class GrammarWriter:
     def write(self, premise: Premise) -> Draft:
         """The draft of a premise."""
         return _Telling(self, premise).draft()
+
+    def dated(self, setting: str, dilemma: Dilemma | HumanDilemma) -> bool:
+        """Whether a case names a day of the week itself."""
+        key = (setting, dilemma.id)
+        if key not in self._dated:
+            told = " ".join((*dilemma.situation, *dilemma.ask)) if isinstance(dilemma, Dilemma) else ""
+            self._dated[key] = any(day in told for day in stage.DAYS)
+        return self._dated[key]
 
 
 class _Telling:
@@ -82,6 +91,7 @@ class _Telling:
         self.fresh = False
         self.means: dict[str, float] = {}  # words of a beat, by its name
         self.outlines = writer.outlines
+        self.dated = writer.dated(self.setting.id, self.dilemma)
         self.open: dict[str, Pattern] = {}  # the second halves that are still to be said
         self.inner = ""
         self.action = ""
@@ -111,6 +121,8 @@ class _Telling:
         }
         scene = Scene(rng, figures, values, draws)
         scene.tight = premise.words < 280
+        if self.dated:
+            scene.known -= {DAY}  # "it began on a Sunday" beside the case's own "on the Friday"
         return scene
 
     def _stamp(self) -> str:

@@ -241,6 +241,8 @@ def _settings(config: Path | None, options: dict[str, Any]) -> Any:
         raise UsageError(f"--n must be at least 1, not {settings.n}.", "Say how many records to export.")
     if settings.arm not in ARMS:
         raise UsageError(f"There is no arm '{settings.arm}'.", f"Known: {', '.join(ARMS)}.")
+    if settings.max_usd is not None and not 0 <= settings.max_usd < float("inf"):
+        raise UsageError("--max-usd must be an amount of dollars.", "Like --max-usd 150.")
     if not 0 <= settings.validation < 1:
         raise UsageError("--validation must be at least 0 and below 1.", "0.02 holds out two in a hundred.")
     for path in (*settings.evals, *([settings.constitution] if settings.constitution else [])):

@@ -6,6 +6,8 @@ The function and its arguments are all a worker gets, so every engine gives the 
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -84,6 +86,18 @@ class Serial:
         pass
 
 
+def _end_with_parent() -> None:
+    """In a worker: a parent killed outright leaves nobody to send it home, and it would hold the pipes for ever."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 class Local:
     """`workers` processes of this machine, started fresh (spawn), so that none inherits locks or open files."""
 
@@ -113,7 +127,7 @@ class Local:
 
     def _submit(self, function: Callable[[T], R], batch: T) -> Future[R | Lost]:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self.workers, multiprocessing.get_context("spawn"))
+            self._pool = ProcessPoolExecutor(self.workers, multiprocessing.get_context("spawn"), _end_with_parent)
         return self._pool.submit(function, batch)
 
     def _first(self, function: Callable[[T], R], flying: deque[tuple[T, Future[R | Lost]]]) -> R | Lost:

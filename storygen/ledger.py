@@ -229,6 +229,11 @@ class Ledger:
         """Indexes with a draft or a failure."""
         return {i for (i,) in self._db.execute("SELECT idx FROM drafts UNION SELECT idx FROM failures")}
 
+    def begun(self) -> bool:
+        """Whether a text, a failure, a call or a batch stands in it."""
+        tables = ("drafts", "failures", "calls", "batches")
+        return any(self._db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in tables)
+
     def unscreened(self) -> Iterator[tuple[int, str, str, str, str, str]]:
         """(idx, id, kind, cell, family, line) of drafts that no screen has seen."""
         yield from self._db.execute(

@@ -73,7 +73,8 @@ def make(settings: Settings, engine: Engine, progress: Progress) -> Outcome:
         settings.refuse_unless_equal(done["settings"])
         return finish.outcome(folder, done)
     with Ledger.hold(folder) as ledger:
-        settings.refuse_unless_equal(ledger.get("settings") or settings.identity())
+        if ledger.begun():  # a start that failed before any work leaves nothing to disagree with
+            settings.refuse_unless_equal(ledger.get("settings") or settings.identity())
         ledger.put("settings", settings.identity())
         ledger.put("kind", "make")
         watch, spec = Stopwatch(), settings.spec()

@@ -44,7 +44,7 @@ def screen(
     spec = stages.Spec(evals=tuple(str(p) for p in evals), language=language, ours=False, field=field)
     with Ledger.hold(out) as ledger:
         before = ledger.get("settings")
-        if before is not None and before != identity:
+        if before is not None and before != identity and ledger.begun():
             raise UsageError(f"{out} holds a screening of other files or settings.", "Give another --out.")
         ledger.put("settings", identity)
         ledger.put("kind", "screen")

@@ -129,7 +129,7 @@ def read_config(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.", "Give a TOML file.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not TOML: {error}.", "See the example in the README.") from error
+        raise InputError(f"{path} is not TOML: {error}.", "Write keys like the options: n = 5000.") from error
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -145,6 +145,8 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def out_folder(out: str | Path | None, scratch: Path | None, shard: bool = False) -> dict[str, Any]:
     """The settings `out` (a local folder) and `publish` for an --out that may be a URI. Raises UsageError."""
+    if out is not None and not str(out).strip():
+        raise UsageError("--out is empty.", "Give a folder, like out/corpus.")
     if out is None or not is_uri(str(out)):
         if scratch is not None:
             raise UsageError("--scratch is for an --out that is a URI.", "Give the folder as --out.")

@@ -66,6 +66,9 @@ def test_every_command_and_option_has_help(capsys: pytest.CaptureFixture[str]) -
         (["make", "--evals", "nowhere.jsonl"], "nowhere.jsonl does not exist"),
         (["make", "--constitution", "nowhere"], "nowhere does not exist"),
         (["make", "--validation", "1"], "--validation must be"),
+        (["make", "--max-usd", "nan"], "--max-usd must be an amount"),
+        (["make", "--max-usd", "-1"], "--max-usd must be an amount"),
+        (["make", "--out", ""], "--out is empty"),
         (["make", "--workers", "0"], "--workers must be at least 1"),
         (["make", "--shard", "4/4"], "--shard does not parse"),
         (["make", "--config", "nowhere.toml"], "cannot be read"),
@@ -164,6 +167,25 @@ def test_two_processes_cannot_run_on_one_folder(capsys: pytest.CaptureFixture[st
         code, _, err = run(capsys, "make", "--n", "3", "--workers", "1", "--out", str(tmp_path / "run"))
     assert code == 1
     assert f"is being worked on by process {os.getpid()}" in err
+
+
+def test_a_start_that_failed_leaves_the_folder_free(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = str(tmp_path / "run")
+    code, _, _ = run(capsys, "make", "--n", "5", "--out", out, "--workers", "1", "--writer", "gguf:/nowhere.gguf")
+    assert code != 0
+    code, said, err = run(capsys, "make", "--n", "5", "--out", out, "--workers", "1")
+    assert (code, err.count("other settings")) == (0, 0), err + said
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    code = "from storygen import engines; import os\nif __name__ == '__main__':\n"
+    code += "    pool = engines.Local(2); print(*pool.map(os.path.basename, ['a', 'b', 'c']), flush=True)\n"
+    code += "    os.kill(os.getpid(), 9)\n"
+    script = tmp_path / "parent.py"
+    script.write_text(code, encoding="utf-8")
+    # A worker left behind would hold the pipe, and this call would not come back.
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout.split()) == (-9, ["a", "b", "c"])
 
 
 def test_an_interruption_says_that_everything_is_kept(capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,8 @@ COUNTS: dict[type[Any], dict[str, tuple[int, int]]] = {
         **dict.fromkeys("question see suggest words caution".split(), (3, 99)),
     },
     tt.ClauseSentences: {
-        "thesis": (6, 99), "argument": (10, 99), "exchange": (6, 99), "inside": (5, 99), "limits": (5, 99),
+        "duty": (5, 99), "scope": (5, 99), "argument": (7, 99), "doubt": (1, 99),
+        "exchange": (6, 99), "inside": (5, 99), "limits": (5, 99),
         "meets": (4, 99), "verdict": (5, 99), "image": (3, 99),
     },
 }  # fmt: skip

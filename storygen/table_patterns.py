@@ -27,7 +27,9 @@ SLOTS: dict[type[Any], dict[str, frozenset[str]]] = {
         "situation ask pull stakes reason inner resolve say act reply good cost after".split(), _STORY
     ),
     tt.HumanDilemma: dict.fromkeys("question see weigh other suggest words caution again".split(), _PLACE | {"user"}),
-    tt.ClauseSentences: dict.fromkeys("thesis argument exchange inside limits meets verdict image".split(), _NONE),
+    tt.ClauseSentences: dict.fromkeys(
+        "duty scope argument doubt exchange inside limits meets verdict image".split(), _NONE
+    ),
 }
 PATTERNS = frozenset(name for fields in SLOTS.values() for name in fields)
 FORMS = frozenset("they them their theirs themself was is has role".split())

@@ -160,8 +160,10 @@ class ClauseSentences:
     id: str
     title: str
     statement: str
-    thesis: Lines
+    duty: Lines  # the whole of what it asks, each in other words
+    scope: Lines  # what that comes to, shuts out, or looks like
     argument: Lines
+    doubt: Lines  # an argument that grants the other side more than it takes
     exchange: Lines  # an objection ==> its answer
     inside: Lines
     limits: Lines

@@ -166,8 +166,8 @@ def write_toy(root: Path, settings: int = 8) -> Path:
     ]
     files["documents/types.toml"] = "\n".join("[[type]]\n" + toml(t) for t in types)
     for clause in sorted(tt.IDS["clauses"]):
-        names_ = "thesis argument inside limits meets verdict image".split()
-        counts = dict(zip(names_, (6, 10, 5, 5, 4, 5, 3), strict=True))
+        names_ = "duty scope argument doubt inside limits meets verdict image".split()
+        counts = dict(zip(names_, (5, 5, 7, 1, 5, 5, 4, 5, 3), strict=True))
         lines = {name: sentences(count, f"because of {clause} ({name})") for name, count in counts.items()}
         doubts = sentences(6, f"against {clause}")
         lines["exchange"] = tuple(f"{doubt} ==> {answer}" for doubt, answer in zip(doubts, doubts[::-1], strict=True))

@@ -6,7 +6,8 @@ SETTING = {"opening": "openings", "detail": "details", "routine": "routine", "cl
 DILEMMA = frozenset("situation ask pull stakes reason inner resolve say act reply good cost after".split())
 HUMAN = {"question": "question", "see": "see", "balance": "weigh", "other": "other", "suggest": "suggest",
           "words": "words", "caution": "caution"}  # fmt: skip
-CLAUSE = {"claim": "thesis", "argue": "argument", "inside": "inside", "limits": "limits", "meets": "meets",
+CLAUSE = {"claim": "duty", "scope": "scope", "argue": "argument", "doubt": "doubt",
+           "inside": "inside", "limits": "limits", "meets": "meets",
            "image": "image", "verdict": "verdict"}  # fmt: skip
 # Authored as "one ==> the other": the second is said only after, and of, the first.
 PAIRS = {"objection": "answer", "again": "response"}
@@ -17,8 +18,8 @@ CASE = frozenset(("situation", "ask", "act"))
 
 # What the arm without reasons leaves out.
 REASONING = frozenset(
-    """reason inner resolve pull stakes after argue inside objection answer image meets verdict balance other see
-    again response""".split()
+    """reason inner resolve pull stakes after argue doubt inside objection answer image meets verdict balance other
+    see again response""".split()
 )
 REASONING_POOLS = ("mull", "learn", "doubt", "object", "grant", "notice", "pull", "weigh", "against", "quote", "hint")
 

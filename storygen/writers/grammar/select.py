@@ -20,7 +20,17 @@ _BEFORE = ("end", "situation")  # a story is filled before its trouble and befor
 # What a long text is filled with: the work of the place, more of the argument, more counsel.
 PLACE = ("detail routine", "routine detail", "detail routine")
 BARE = ("detail routine", "routine g.scene", "detail g.scene")  # for the arms without reasons
-ARGUMENT = ("argue", "objection answer", "argue", "inside", "objection answer", "argue", "meets", "image")
+ARGUMENT = (
+    "argue",
+    "objection answer",
+    "argue",
+    "inside",
+    "g.concede doubt",
+    "argue",
+    "objection answer",
+    "meets",
+    "image",
+)
 COUNSEL = ("balance", "other", "balance")
 STEPS = ("suggest", "words")
 

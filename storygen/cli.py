@@ -245,6 +245,8 @@ def _settings(config: Path | None, options: dict[str, Any]) -> Any:
         raise UsageError("--max-usd must be an amount of dollars.", "Like --max-usd 150.")
     if not 0 <= settings.validation < 1:
         raise UsageError("--validation must be at least 0 and below 1.", "0.02 holds out two in a hundred.")
+    if settings.writer == "grammar" and settings.language not in ("en", "any"):
+        raise UsageError("The grammar writer writes English only.", "Leave --language out, or give a model writer.")
     for path in (*settings.evals, *([settings.constitution] if settings.constitution else [])):
         if not path.exists():
             raise UsageError(f"{path} does not exist.", "Check the path.")

@@ -58,6 +58,8 @@ def merge(
 
     Raises UsageError when a shard is missing, unfinished, given twice, or was made with other settings.
     """
+    if given.out.resolve() in {run.resolve() for run in runs}:
+        raise UsageError(f"--out {given.out} is one of the shards.", "Give a folder of its own to the merged run.")
     identities = [_identity(run) for run in runs]
     first = {k: v for k, v in identities[0].items() if k != "shard"}
     for run, identity in zip(runs, identities, strict=True):

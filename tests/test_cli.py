@@ -69,6 +69,8 @@ def test_every_command_and_option_has_help(capsys: pytest.CaptureFixture[str]) -
         (["make", "--max-usd", "nan"], "--max-usd must be an amount"),
         (["make", "--max-usd", "-1"], "--max-usd must be an amount"),
         (["make", "--out", ""], "--out is empty"),
+        (["make", "--language", "de"], "writes English only"),
+        (["merge", "shard", "--out", "shard"], "is one of the shards"),
         (["make", "--workers", "0"], "--workers must be at least 1"),
         (["make", "--shard", "4/4"], "--shard does not parse"),
         (["make", "--config", "nowhere.toml"], "cannot be read"),

@@ -15,7 +15,7 @@ Place = tuple[int, int, Beat]  # paragraph, beat in it
 _ASKING = ("Q", "q", "host", "chair", "user")
 _SAYING = ("guest", "pro", "gloss", "p")  # who goes on when a document needs more argument
 _RUNNING = ("narrator", "stamp", "item", "card")  # labels that any paragraph of their forms can bear
-_BEFORE = ("end", "situation")  # a story is filled before its trouble and before its end
+_BEFORE = ("situation",)  # a story is filled before its trouble: later the place is in its way
 
 # What a long text is filled with: the work of the place, more of the argument, more counsel.
 PLACE = ("detail routine", "routine detail", "detail routine")
@@ -132,7 +132,7 @@ def fill(
             break
         beats = [Beat(name) for name in cycle[turn % len(cycle)].split()]
         missing -= sum(mean(b) for b in beats) or 12
-        at = turn % len(spots) if turn > 2 else 0  # the place first: what comes late is in the story's way
+        at = turn % len(spots)
         extra[at].append((Paragraph((), named[at]), beats))
     for spot, added in sorted(zip(spots, extra, strict=True), key=lambda pair: -pair[0]):
         out[spot:spot] = added

@@ -228,6 +228,10 @@ def test_the_verb_behind_a_thing_agrees(phrase: str, plural: bool) -> None:
         ("Then there was {matter} to see to.", "Then there were the slabs to see to."),
         ("{place} was there, and {ai} was too.", "The shed was there, and I was too."),
         ("{ai} [keeps|keeps] it, and {ai} now carries both.", "I keep it, and I now carry both."),
+        ("He was the uncle of {ai}, and old.", "He was my uncle, and old."),
+        ("The uncle of {ai} was old.", "My uncle was old."),
+        ("He had a lamb of {ai} in the cart.", "He had a lamb of mine in the cart."),
+        ("It was the thought of {ai} that did it.", "It was the thought of me that did it."),
     ],
 )
 def test_names_and_verbs_agree_in_the_first_person(source: str, expected: str) -> None:
@@ -264,7 +268,7 @@ def test_a_question_stands_exactly_when_its_answer_does() -> None:
     assert chosen(plan, 200, unwanted="argue") == ["claim", "f.stop", "limits"]
 
 
-def test_a_long_text_is_filled_before_its_trouble_and_before_its_end() -> None:
+def test_a_long_text_is_filled_before_its_trouble() -> None:
     outline = select.outline(read_plan("opening | situation ask | act | end"), lambda _: True)
     out = select.select(outline, 50, lambda _: 10.0, Random(1))
     filled = select.fill(out, 80, lambda _: 10.0, select.PLACE, "story", [])
@@ -272,7 +276,7 @@ def test_a_long_text_is_filled_before_its_trouble_and_before_its_end() -> None:
     assert names[0] == ["opening"]
     assert names[-1] == ["end"]
     assert select.length(filled, lambda _: 10.0) == 50 + 80
-    assert names.index(["act"]) == names.index(["situation", "ask"]) + 1
+    assert names[-3:] == [["situation", "ask"], ["act"], ["end"]]
     assert Beat("detail") in filled[1][1]
 
 

@@ -61,6 +61,9 @@ _THERE = re.compile(r"(\b[Tt]here )(was|is|has)(?: been)? $")
 _GOVERNED = re.compile(
     r"\b(?:of|in|on|at|to|for|from|with|about|behind|beside|under|over|near|round|by|past|like|than|between) $", re.I
 )
+# "the uncle of {affected}" of whom the text speaks as "I": "my uncle"; "a word of" … : "a word of mine".
+_OF = re.compile(r"\b([Tt]he|[Aa]n?|one|every|any|some) ([a-z-]+) of $")
+_OBJECTS = frozenset("thought sight whole world rest front middle picture photograph likeness memory case".split())
 _HEAD_ENDS = frozenset(
     """of that which who whose in on at to for with from by about into over under after before behind beside between
     against along across around near past through without where when as than left made still not down up out beneath
@@ -214,8 +217,11 @@ class Scene:
                 following = ops[at_op] if at_op < len(ops) else ""
                 text, cap = self._name(op, following if type(following) is str else ""), op[2]
                 figure = self.figures[op[1]]
-                if figure.mode in (FIRST, SECOND) and not (op[3] or op[4] or op[5]):
-                    self.verbs = GRAMMAR[figure.pronoun]
+                if figure.mode in (FIRST, SECOND) and not (op[3] or op[4]):
+                    if not op[5]:
+                        self.verbs = GRAMMAR[figure.pronoun]
+                    elif out and (found := _OF.search(out[-1])):
+                        text = self._owned(found, out, GRAMMAR[figure.pronoun], text)
             elif kind == PRONOUN:
                 text, cap = self._pronoun(op), op[3]
                 self.verbs = self._verbs_of(op)
@@ -231,6 +237,17 @@ class Scene:
                 out.append(op[2] if plain else GRAMMAR[figure.pronoun][op[2]])
                 continue
             out.append(text[:1].upper() + text[1:] if cap else text)
+
+    def _owned(self, found: re.Match[str], out: list[str], forms: Mapping[str, str], text: str) -> str:
+        """What to say behind "the uncle of": nothing, where `out` now ends in "my uncle"; else "mine", or `text`."""
+        article, noun = found[1], found[2]
+        if noun in _OBJECTS:
+            return text
+        if article not in ("the", "The"):
+            return forms["theirs"]
+        their = forms["their"].capitalize() if article == "The" else forms["their"]
+        out[-1] = f"{out[-1][: found.start()]}{their} {noun}"
+        return ""
 
     def _agree(self, text: str) -> str:
         """`text` with the verb that it begins with agreeing with what was said before it."""
